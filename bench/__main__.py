@@ -1,0 +1,40 @@
+"""Measurements: ``python -m bench [CASE…]`` prints figures and, where one is meaningful, the floor measured beside them.
+
+Times of shared machines wander; ratios of two things measured in turn in one run do not. Results worth keeping
+go to `bench/README.md` with the command that made them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import bundles, growth, ingest, start, stores
+
+Figures = dict[str, Any]
+CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
+    "import": start.imports,
+    "stores": stores.small_files,
+    "ingest": ingest.throughput,
+    "cdnow": ingest.cdnow,
+    "bundles": bundles.reads,
+    "growth": growth.linear,
+}
+
+
+def main(names: list[str]) -> None:
+    """Runs the cases named (all by default), each in a folder of its own."""
+    for name in names or CASES:
+        if name not in CASES:
+            raise SystemExit(f"error: no case {name!r}; there are {', '.join(CASES)}")
+        with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as folder:
+            for figures in CASES[name](Path(folder)):
+                print(json.dumps({"case": name, **figures}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

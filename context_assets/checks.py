@@ -1,0 +1,54 @@
+"""Checks: the verdicts that the store keeps with every part, gathered into one result a run.
+
+A check is made where a part is made, and its verdict lies with the part: what failed is not published, whoever publishes.
+Dagster's checks show these verdicts, and end a run in which one is bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from context_assets.folding import Folded, all_parts
+
+if TYPE_CHECKING:
+    from context_plane.parts.part import Part
+
+TIMELINE: Final[Mapping[str, str]] = {
+    "row_count": "A day has as many rows as the log records for it.",
+    "unique_ids": "No event (source and id) is in a day twice.",
+    "schema": "Columns and types are those of a timeline.",
+    "day_boundaries": "All times lie within the day, in UTC.",
+    "sorted": "Rows are in order of entity, time, source and id.",
+}
+CONTEXTS: Final[Mapping[str, str]] = {
+    "bundle_count": "A pack holds exactly the entities whose bundle changed since the pack before.",
+    "deterministic": "A sample of bundles, computed again from files in another order on one thread, has the same bytes.",
+}
+FAILING: Final = "failing"
+_LISTED: Final = 50
+
+
+def specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
+    """The checks of an asset; a failure ends the run before anything is built upon it."""
+    return [
+        dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in checks.items()
+    ]
+
+
+def results(checks: Iterable[str], folded: Sequence[Folded]) -> list[dg.AssetCheckResult]:
+    """One result a check over all parts in the run's ranges, with the days that failed."""
+    parts = all_parts(folded)
+    return [_result(name, [each for each in parts if name in each[1].checks]) for name in checks]
+
+
+def _result(name: str, parts: Sequence[tuple[str, Part]]) -> dg.AssetCheckResult:
+    failing = [f"{tenant} {part.date.isoformat()}" for tenant, part in parts if not part.checks[name]]
+    metadata: dict[str, dg.MetadataValue] = {"parts checked": dg.MetadataValue.int(len(parts))}
+    text = f"{len(parts):,} parts pass" if parts else "nothing to check in these windows"
+    if failing:
+        text = f"{len(failing):,} of {len(parts):,} parts fail and will not be published: {', '.join(failing[:3])}"
+        metadata[FAILING] = dg.MetadataValue.json(failing[:_LISTED])
+    return dg.AssetCheckResult(check_name=name, passed=not failing, description=text, metadata=metadata)

@@ -1,0 +1,61 @@
+"""The graph: assets, job and resources of one plane as Dagster definitions, without what starts them.
+
+Built inside a function, from the home as it is then: a spec file that is added later needs a reload of the code location.
+"""
+
+import logging
+import warnings
+
+import dagster as dg
+
+from context_assets import names
+from context_assets.entity_context import build_broken, build_context
+from context_assets.events import build_events
+from context_assets.partitions import Span, read_span
+from context_assets.snapshot import build_snapshot
+from context_assets.timeline import build_timeline
+from resources.plane import PlaneResource
+from resources.serving import ServingResource
+from resources.specs import Specs, read_specs
+
+_log = logging.getLogger(__name__)
+
+
+class Graph:
+    """What Dagster shows and runs for one plane."""
+
+    def __init__(self, plane: PlaneResource) -> None:
+        """Reads the home's specs and the log's oldest day; builds nothing."""
+        with plane.open() as opened:
+            self.specs: Specs = read_specs(opened.settings.contexts)
+            self.span: Span = read_span(opened)
+        self.plane = plane
+        self.serving = ServingResource(home=plane.home, store=plane.store)
+        for broken in self.specs.broken:
+            _log.error("context spec left out: %s", broken.error)
+        contexts = [names.asset_name(name) for name in self.specs.good]
+        self.refresh = dg.define_asset_job(
+            names.REFRESH,
+            selection=dg.AssetSelection.assets(names.TIMELINE, *contexts, names.SNAPSHOT),
+            description="Timelines and contexts of a range of windows, then the snapshot. Unchanged days are left alone.",
+        )
+
+    def definitions(self) -> dg.Definitions:
+        """Assets, checks, job and resources. Steps run in the run's own process: the folds are short."""
+        contexts = {names.asset_name(name): spec for name, spec in self.specs.good.items()}
+        taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, *contexts}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies and observable assets, at every load
+            assets = [
+                build_events(),
+                build_timeline(self.span),
+                *(build_context(spec, self.span) for spec in contexts.values()),
+                *build_broken(self.specs.broken, taken),
+                build_snapshot(list(contexts)),
+            ]
+        return dg.Definitions(
+            assets=assets,
+            jobs=[self.refresh],
+            resources={"plane": self.plane, "serving": self.serving},
+            executor=dg.in_process_executor,
+        )

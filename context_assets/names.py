@@ -1,0 +1,32 @@
+"""Names: what assets, groups and the job are called.
+
+A context spec's asset has the spec's name, but for the few names that Dagster, Python or the plane's graph has taken.
+"""
+
+from __future__ import annotations
+
+from keyword import iskeyword
+from typing import Final
+
+EVENTS: Final = "events"
+TIMELINE: Final = "timeline"
+SNAPSHOT: Final = "snapshot"
+
+LOG_GROUP: Final = "log"
+CONTEXT_GROUP: Final = "entity_context"
+SERVING_GROUP: Final = "serving"
+OWNERS: Final = ("team:context-plane",)
+
+REFRESH: Final = "refresh"
+
+_TAKEN: Final = frozenset({EVENTS, TIMELINE, SNAPSHOT, REFRESH})
+# What Dagster refuses as a name, besides Python's keywords.
+_REFUSED: Final = frozenset(
+    "context conf config meta arg_dict dict input_arg_dict output_arg_dict int str float bool input output type".split()
+)
+
+
+def asset_name(spec: str) -> str:
+    """The name of a spec's asset: the spec's own, behind ``context_`` where that is not to be had."""
+    free = spec not in _TAKEN and spec not in _REFUSED and not iskeyword(spec)
+    return spec if free else f"context_{spec}"

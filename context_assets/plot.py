@@ -1,0 +1,60 @@
+"""The small plots in the metadata of assets: one number a day, the days of this run in another colour.
+
+Metadata lie in the row of their event in Dagster's database, so a plot is a palette PNG of a few kilobytes, drawn
+without a display.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Collection, Mapping
+from typing import Final
+
+import dagster as dg
+
+from context_plane.instants import DAY, day_of
+
+_INCHES: Final = (6.4, 1.7)
+_DPI: Final = 96
+_OLD, _NEW = "#9aa5b1", "#2563eb"
+
+
+def plot(title: str, values: Mapping[int, int], fresh: Collection[int], alt: str) -> dg.MarkdownMetadataValue:
+    """Bars by day (days since 1970) as an inline image; the days in `fresh` stand out. `alt` is its text."""
+    image = base64.b64encode(draw(title, values, fresh)).decode()
+    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{image})")
+
+
+def draw(title: str, values: Mapping[int, int], fresh: Collection[int]) -> bytes:
+    """The bars as PNG."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
+    figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    colours = [_NEW if day in fresh else _OLD for day in values]
+    axes.bar([day_of(day * DAY) for day in values], list(values.values()), width=0.9, color=colours)
+    axes.set_title(title, fontsize=9, loc="left")
+    locator = AutoDateLocator(maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+    axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    raw = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(raw)
+    return _palette(raw.getvalue())
+
+
+def _palette(png: bytes) -> bytes:
+    """The image in 32 colours: a third of the bytes, and nothing lost that an eye would see."""
+    from PIL import Image
+
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        image.convert("RGB").quantize(32).save(small, "PNG", optimize=True)
+    return small.getvalue()

@@ -1,0 +1,108 @@
+"""`cortex`: which commands there are, and how a run of any of them begins and ends.
+
+Here belong the list of commands and the frame around them: loading a command only when it is run, `--debug`, exit
+codes, interruption, a closed pipe. What a command does is in the module of its name; how errors read is `failures`.
+
+Commands that need what the plane must not import (Dagster) are found through the entry point group
+``context_plane.commands``: each is a `click.Command`. They are looked for only when no command of ours has the name, so
+that a plain read does not pay for the search.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+from context_plane.cli import failures, plugins
+
+BUILT_IN: Final = ("init", "doctor", "demo", "ingest", "context", "sql")
+"""Our own commands, in the order of `--help`; each is the attribute `command` of the module of its name."""
+
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
+PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
+
+
+class Cortex(click.Group):
+    """The group of all commands. Ends every run with an exit code, and every failed one with one line on stderr."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Our own commands and those that others provide."""
+        return [*BUILT_IN, *(name for name in plugins.names() if name not in BUILT_IN)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+        """The command of a name, imported now; `None` where there is none."""
+        if cmd_name in BUILT_IN:
+            command: click.Command = import_module(f"context_plane.cli.{cmd_name}").command
+            return _debuggable(command)
+        found = plugins.load(cmd_name)
+        return None if found is None else _debuggable(found)
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        """Runs a command line and exits: 0 done, 1 the answer is no, 2 wrong use or bad input."""
+        extra["standalone_mode"] = False
+        sys.exit(self._run(args, prog_name, extra))
+
+    def _run(self, args: Sequence[str] | None, prog_name: str | None, extra: dict[str, Any]) -> int:
+        state: dict[str, bool] = {}
+        try:
+            code = super().main(args, prog_name or "cortex", obj=state, **extra)
+            sys.stdout.flush()
+        except (click.Abort, KeyboardInterrupt):
+            return INTERRUPTED
+        except BrokenPipeError:
+            _drop_output()
+            return PIPE_CLOSED
+        except Exception as error:  # noqa: BLE001 - the one place where whatever failed becomes a line and an exit code
+            if state.get("debug"):
+                import traceback
+
+                traceback.print_exc()
+            return failures.report(error)
+        return code if isinstance(code, int) else 0
+
+
+def _drop_output() -> None:
+    """Whoever read our output is gone: what is still buffered goes nowhere, instead of failing again at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _switch_debug_on(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        ctx.find_root().obj["debug"] = True
+
+
+def _debug_option() -> click.Option:
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_switch_debug_on,
+        help="Print the traceback of an error.",
+    )
+
+
+def _debuggable(command: click.Command) -> click.Command:
+    """The command with `--debug`, which every command has, others' too."""
+    if not any("--debug" in parameter.opts for parameter in command.params):
+        command.params.append(_debug_option())
+    return command
+
+
+@click.group(
+    cls=Cortex,
+    params=[_debug_option()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Settings: CONTEXT_PLANE_HOME (default ./.context-plane), and plane.toml in it. "
+    "Exit codes: 0 ok, 1 the answer is no, 2 wrong use or bad input.",
+)
+@click.version_option(package_name="context-plane", message="%(package)s %(version)s")
+def main() -> None:
+    """Events in; deterministic, versioned context for AI agents out."""

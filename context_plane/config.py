@@ -1,0 +1,138 @@
+"""Settings: what the environment and `plane.toml` say, checked once.
+
+The environment wins over the file, the file over the defaults. No I/O beyond reading `plane.toml`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from context_plane.errors import InputError
+from context_plane.instants import parse_day, parse_instant
+
+HOME: Final = "CONTEXT_PLANE_HOME"
+_ENVIRONMENT: Final = {
+    "store": "CONTEXT_PLANE_STORE",
+    "grain": "CONTEXT_PLANE_GRAIN",
+    "start": "CONTEXT_PLANE_START",
+}
+
+
+@dataclass(frozen=True)
+class IngestSettings:
+    """``[ingest]`` in `plane.toml`: what an event may be."""
+
+    max_event_bytes: int = 4 * 1024 * 1024
+    earliest: str = "1900-01-01T00:00:00Z"
+    latest: str = "2100-01-01T00:00:00Z"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a plane is configured with."""
+
+    home: Path
+    store: str
+    """URL of the object store, or a folder."""
+    grain: Literal["day", "month"] = "day"
+    start: str | None = None
+    """First day of the Dagster partitions; by default the year of the oldest event."""
+    max_staleness: float = 1.0
+    """Seconds for which reads from a remote store may miss other processes' commits. A local store is always fresh."""
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+
+    @property
+    def cache(self) -> Path:
+        """Folder for parts fetched from a remote store."""
+        return self.home / "cache"
+
+    @property
+    def contexts(self) -> Path:
+        """Folder of the context specs."""
+        return self.home / "contexts"
+
+    @property
+    def sources(self) -> Path:
+        """Folder of the source mappings."""
+        return self.home / "sources"
+
+
+def load_settings(home: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a home (default ``CONTEXT_PLANE_HOME``, else ``./.context-plane``).
+
+    Raises `InputError` for unknown keys and impossible values, naming file and key.
+    """
+    env = os.environ if environ is None else environ
+    root = Path(home or env.get(HOME) or ".context-plane").expanduser().absolute()
+    file = root / "plane.toml"
+    raw = _read(file)
+    where = {name: f"{file}: {name}" for name in raw}
+    for name, variable in _ENVIRONMENT.items():
+        if env.get(variable):
+            raw[name], where[name] = env[variable], variable
+    ingest = raw.pop("ingest", {})
+    _check_names(raw, Settings, str(file), leave=("home",))
+    if not isinstance(ingest, dict):
+        raise InputError("[ingest] is not a table", where=str(file), remedy="write it as [ingest]")
+    _check_names(ingest, IngestSettings, f"{file} [ingest]")
+    settings = Settings(
+        home=root, store=str(raw.pop("store", "") or root / "store"), ingest=_ingest(ingest, file), **raw
+    )
+    _check_values(settings, where)
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"plane.toml does not read: {error}", where=str(file), remedy="correct the file") from error
+
+
+def _check_names(raw: Mapping[str, Any], kind: type, where: str, leave: tuple[str, ...] = ()) -> None:
+    known = [f.name for f in fields(kind) if f.name not in leave]
+    for name in raw:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise InputError(f"unknown key {name!r}", where=where, remedy=f"{hint}known are {', '.join(known)}")
+
+
+def _ingest(raw: dict[str, Any], file: Path) -> IngestSettings:
+    settings = IngestSettings(**raw)
+    where = f"{file} [ingest]"
+    size = settings.max_event_bytes
+    if type(size) is not int or not 1_024 <= size <= 256 * 1024 * 1024:
+        raise InputError(
+            f"max_event_bytes is {size!r}", where=where, remedy="give a number of bytes from 1,024 to 268,435,456"
+        )
+    for name in ("earliest", "latest"):
+        try:
+            parse_instant(str(getattr(settings, name)))
+        except InputError as error:
+            raise InputError(error.what, where=f"{where} {name}", remedy=error.remedy) from error
+    return settings
+
+
+def _check_values(settings: Settings, where: Mapping[str, str]) -> None:
+    if settings.grain not in ("day", "month"):
+        raise InputError(f"grain is {settings.grain!r}", where=where.get("grain", ""), remedy="use day or month")
+    if settings.start is not None:
+        try:
+            parse_day(str(settings.start))
+        except InputError as error:
+            raise InputError(error.what, where=where.get("start", ""), remedy=error.remedy) from error
+    if not isinstance(settings.max_staleness, (int, float)) or not 0 <= settings.max_staleness <= 3_600:
+        raise InputError(
+            f"max_staleness is {settings.max_staleness!r}",
+            where=where.get("max_staleness", ""),
+            remedy="give seconds from 0 (always ask the store) to 3600",
+        )

@@ -1,0 +1,220 @@
+"""History: a process's view of one tenant's log, brought up to date by probing the next number.
+
+Numbers are gap-free, so whoever has seen `n` has seen everything before it. A new reader loads the checkpoints (each
+holds the records since the one before) and then the records after them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+from context_plane.errors import Corrupt, NotFound
+from context_plane.instants import DAY
+from context_plane.log.commits import GENESIS, CommitRecord, ListRef, decode_record, load_segments
+from context_plane.log.ids import IdIndex, decode_run
+from context_plane.log.segments import SegmentRef, check_bytes
+from context_plane.store import keys
+
+if TYPE_CHECKING:
+    from context_plane.store.base import Store
+
+CHECKPOINT_EVERY: Final = 256
+_LISTS_KEPT: Final = 4
+
+
+class History:
+    """The commit records 1 … `head` of one tenant, and what follows from them. Safe for threads."""
+
+    def __init__(self, store: Store, tenant: str) -> None:
+        self.store = store
+        self.tenant = keys.check_tenant(tenant)
+        self._records: list[CommitRecord] = []
+        self._touched: dict[int, int] = {}
+        self._lists: dict[int, Sequence[SegmentRef]] = {}
+        self._ids = IdIndex()
+        self._lock = threading.RLock()
+        self._next_key = keys.commit(self.tenant, 1)
+        self._cold = True
+
+    @property
+    def head(self) -> int:
+        """The highest commit number seen; 0 for an empty log."""
+        return len(self._records)
+
+    @property
+    def tip(self) -> str:
+        """SHA-256 of the record at `head`: what the next record names as `prev`."""
+        return self._records[-1].sha256 if self._records else GENESIS
+
+    def refresh(self) -> int:
+        """Reads what has been committed since the last call and returns `head`. One probe where nothing is new."""
+        if not self._cold and self.store.head(self._next_key) is None:
+            return self.head
+        with self._lock:
+            if self._cold:
+                self._load_checkpoints()
+                self._load_listed()
+                self._cold = False
+            while (body := self._probe()) is not None:
+                self._append(body)
+            return self.head
+
+    def record(self, number: int) -> CommitRecord:
+        """Record `number`. Raises `NotFound` beyond the head."""
+        if not 1 <= number <= self.head:
+            raise NotFound(f"commit {number} does not exist", where=self.tenant, remedy=f"the log ends at {self.head}")
+        return self._records[number - 1]
+
+    def records(self, after: int = 0, until: int | None = None) -> Sequence[CommitRecord]:
+        """Records `after` < number ≤ `until` (the head by default)."""
+        return self._records[after : self.head if until is None else until]
+
+    def segments(self, record: CommitRecord) -> Sequence[SegmentRef]:
+        """The segments of one commit, from its record or its list."""
+        if not isinstance(record.segments, ListRef):
+            return record.segments
+        refs = self._lists.get(record.number)
+        if refs is None:
+            refs = load_segments(self.store, self.tenant, record)
+            with self._lock:
+                while len(self._lists) >= _LISTS_KEPT:
+                    self._lists.pop(next(iter(self._lists)))
+                self._lists[record.number] = refs
+        return refs
+
+    def days(self, record: CommitRecord) -> list[int]:
+        """The days a commit touched (days since 1970), sorted."""
+        if record.ranges:
+            return [day for first, last in record.ranges for day in range(first, last + 1)]
+        return sorted({ref.day for ref in self.segments(record)})
+
+    def touched(self, until: int | None = None) -> dict[int, int]:
+        """Every day that has events, with the highest commit number ≤ `until` that touched it."""
+        if until is None or until >= self.head:
+            return dict(self._touched)
+        touched: dict[int, int] = {}
+        for record in self._records[:until]:
+            touched.update(dict.fromkeys(self._all_days(record, touched), record.number))
+        return touched
+
+    def clock(self, until: int | None = None) -> int | None:
+        """The tenant's data clock: the end of the newest event day, in microseconds; `None` for an empty log."""
+        newest = max(
+            (record.last_day for record in self.records(0, until) if record.last_day is not None), default=None
+        )
+        return None if newest is None else (newest + 1) * DAY
+
+    def batch(self, batch_id: str) -> CommitRecord | None:
+        """The commit that a batch id made, if it is in the log."""
+        for record in reversed(self._records):
+            if record.batch is not None and record.batch.get("id") == batch_id:
+                return record
+        return None
+
+    def ids(self) -> IdIndex:
+        """The id index up to `head`."""
+        with self._lock:
+            for record in self._records[self._ids.upto :]:
+                if isinstance(record.ids, ListRef):
+                    self._ids.add_run(decode_run(*self._run(record.ids)))
+                else:
+                    for identity, digest in record.ids:
+                        self._ids.add(identity, digest)
+                self._ids.upto = record.number
+            return self._ids
+
+    def run_of(self, record: CommitRecord) -> list[tuple[bytes, bytes]]:
+        """The (identity, digest) pairs of one commit."""
+        if not isinstance(record.ids, ListRef):
+            return list(record.ids)
+        identities, digests = decode_run(*self._run(record.ids))
+        pairs = zip(identities.tolist(), digests.tolist(), strict=True)
+        return [(a.ljust(16, b"\0"), b.ljust(16, b"\0")) for a, b in pairs]  # numpy strips NULs from the end
+
+    def _run(self, ref: ListRef) -> tuple[str, bytes]:
+        key = keys.ids(self.tenant, ref.sha256)
+        body = self.store.get(key)
+        check_bytes(key, body, ref.size, ref.sha256)
+        return key, body
+
+    def _probe(self) -> bytes | None:
+        try:
+            return self.store.get(self._next_key)
+        except NotFound:
+            return None
+
+    def _append(self, body: bytes) -> None:
+        key, number = self._next_key, self.head + 1
+        record = decode_record(key, body, number)
+        if record.prev != self.tip:
+            raise Corrupt(
+                f"commit {number} does not follow the record before it",
+                where=key,
+                remedy="a record was replaced after it was written; restore the log from a backup",
+            )
+        days = self._all_days(record, self._touched)
+        self._records.append(record)
+        self._touched.update(dict.fromkeys(days, number))
+        self._next_key = keys.commit(self.tenant, number + 1)
+
+    def _all_days(self, record: CommitRecord, touched: dict[int, int]) -> list[int]:
+        # An erasure changes every day its entities were active; without an index of them it touches all days so far.
+        return list(touched) if record.kind == "tombstone" and record.entities else self.days(record)
+
+    def _load_checkpoints(self) -> None:
+        for key in self.store.list(keys.checkpoints(self.tenant)):
+            for body in decode_checkpoint(key, self.store.get(key)):
+                self._append(body)
+
+    def _load_listed(self) -> None:
+        """Fetches in parallel what a listing shows; pays only where a read is a round trip."""
+        if self.store.local:
+            return
+        prefix = keys.commits(self.tenant)
+        after = keys.commit(self.tenant, self.head) if self.head else prefix
+        found = [key for key in self.store.list(prefix, after) if key.count("/") == prefix.count("/")]
+        expected = [keys.commit(self.tenant, self.head + 1 + i) for i in range(len(found))]
+        ready = [key for key, want in zip(found, expected, strict=True) if key == want]
+        with ThreadPoolExecutor(16) as pool:
+            for body in pool.map(self.store.get, ready):
+                self._append(body)
+
+
+def encode_checkpoint(bodies: Sequence[bytes]) -> bytes:
+    """A checkpoint: the records' own bytes, a line each, behind the SHA-256 of the rest; zstd."""
+    import zstandard
+
+    plain = b"\n".join(bodies)
+    packed = zstandard.ZstdCompressor(level=6, write_checksum=True).compress(plain)
+    return hashlib.sha256(packed).digest() + packed
+
+
+def decode_checkpoint(key: str, body: bytes) -> list[bytes]:
+    """The records' bytes. Raises `Corrupt` when the checkpoint is damaged."""
+    import zstandard
+
+    if hashlib.sha256(body[32:]).digest() != body[:32]:
+        raise Corrupt("checkpoint is damaged", where=key, remedy="delete it: the log holds every record itself")
+    plain: bytes = zstandard.ZstdDecompressor().decompress(body[32:], max_output_size=1 << 30)
+    return plain.split(b"\n")
+
+
+def live_segments(history: History, after: int, until: int) -> Iterator[tuple[int, SegmentRef]]:
+    """(number, segment) of commits `after` < number ≤ `until`, without what tombstones and rewrites took away."""
+    erased, replaced = removed(history.records(0, until))
+    for record in history.records(after, until):
+        for ref in history.segments(record):
+            if ref.sha256 not in replaced and erased.get(ref.entity, 0) < record.number:
+                yield record.number, ref
+
+
+def removed(records: Sequence[CommitRecord]) -> tuple[dict[str, int], frozenset[str]]:
+    """Entities erased (with the number of their last tombstone) and segments replaced, by these records."""
+    erased = {e: record.number for record in records if record.kind == "tombstone" for e in record.entities}
+    replaced = frozenset(chain.from_iterable(record.replaces for record in records if record.kind == "rewrite"))
+    return erased, replaced

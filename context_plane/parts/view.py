@@ -1,0 +1,154 @@
+"""Views: what one reader sees — the log up to a number, cut at an instant — as parts plus a tail.
+
+Everything up to the snapshot's log number comes from its parts; what later commits brought is the tail, read from their
+segments. A day whose part already holds more than the snapshot's number is not counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from context_plane.errors import InputError, NotFound
+from context_plane.instants import DAY, format_instant, to_datetime
+from context_plane.log.history import History, live_segments, removed
+from context_plane.log.segments import SegmentRef
+from context_plane.parts.part import TIMELINE, Part
+from context_plane.parts.snapshots import Catalog, Snapshot, Snapshots
+from context_plane.parts.timeline import read_rows, table
+from context_plane.store import keys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from context_plane.parts.files import Files
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Segments of the commits that the parts do not hold, by entity."""
+
+    segments: dict[str, list[SegmentRef]] = field(default_factory=dict)
+    touched: frozenset[str] = frozenset()
+    """Entities that a commit after the snapshot touched; their bundles are computed fresh."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The log up to `number`, cut at `as_of` (microseconds, exclusive)."""
+
+    tenant: str
+    number: int
+    as_of: int
+    clock: int
+    """The data clock: the end of the newest event day up to `number`."""
+    snapshot: Snapshot | None
+    tail: Tail
+    history: History
+    files: Files
+
+    @cached_property
+    def as_of_text(self) -> str:
+        """`as_of` in RFC 3339."""
+        return format_instant(self.as_of)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The parts of the snapshot."""
+        return self.snapshot.catalog if self.snapshot else Catalog()
+
+    def parts(self, since: int | None = None, until: int | None = None) -> list[Part]:
+        """Timelines of the days that lie in [since, until) and before `as_of`."""
+        end = self.as_of if until is None else min(until, self.as_of)
+        return [
+            part
+            for day, part in self.catalog.of(TIMELINE).items()
+            if day * DAY < end and (since is None or (day + 1) * DAY > since)
+        ]
+
+    def paths(self, since: int | None = None, until: int | None = None) -> list[Path]:
+        """Verified local Parquet files of those days."""
+        return [
+            self.files.fetch(keys.timeline(self.tenant, part.date, part.version), part.version, part.size)
+            for part in self.parts(since, until)
+        ]
+
+    def fresh(self, entity: str | None = None, since: int | None = None, until: int | None = None) -> pa.Table:
+        """The tail's events (of one entity) with a time in [since, until) and before `as_of`, in timeline order."""
+        end = self.as_of if until is None else min(until, self.as_of)
+        groups = self.tail.segments.values() if entity is None else [self.tail.segments.get(entity, [])]
+        refs = [ref for group in groups for ref in group if ref.first < end and (since is None or ref.last >= since)]
+        rows = [r for r in read_rows(self.history, refs) if r[1] < end and (since is None or r[1] >= since)]
+        return table(rows)
+
+    def events(self, entity: str | None = None, since: int | None = None, until: int | None = None) -> pa.Table:
+        """Events (of one entity) in [since, until) and before `as_of`, from parts and tail, in timeline order."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        from context_plane.parts.timeline import schema
+
+        end = self.as_of if until is None else min(until, self.as_of)
+        filters: list[tuple[str, str, object]] = [("time", "<", to_datetime(end))]
+        if since is not None:
+            filters.append(("time", ">=", to_datetime(since)))
+        if entity is not None:
+            filters.append(("entity", "=", entity))
+        tables = [
+            pq.read_table(path, schema=schema(), filters=filters, use_threads=False)
+            for path in self.paths(since, until)
+        ]
+        tables.append(self.fresh(entity, since, until))
+        order = [("entity", "ascending"), ("time", "ascending"), ("source", "ascending"), ("id", "ascending")]
+        return pa.concat_tables(tables).sort_by(order)
+
+
+def open_view(
+    history: History,
+    snapshots: Snapshots,
+    files: Files,
+    *,
+    as_of: int | None = None,
+    known_at: int | None = None,
+) -> View:
+    """The view of a tenant now, or as it was known at a log number.
+
+    `as_of=None` is the data clock. Raises `NotFound` for a tenant without events and `InputError` for a `known_at`
+    beyond the log.
+    """
+    head = history.refresh()
+    if not head:
+        raise NotFound(f"tenant {history.tenant!r} has no events", where=history.store.url, remedy="ingest some first")
+    number = head if known_at is None else known_at
+    if not 1 <= number <= head:
+        raise InputError(f"known_at {number} is not in the log", where=history.tenant, remedy=f"use 1 to {head}")
+    snapshot = snapshots.latest()
+    if known_at is not None and snapshot is not None and snapshot.newest > known_at:
+        snapshot = snapshots.at(known_at)
+    clock = history.clock(number) or 0
+    cut = clock if as_of is None else as_of
+    return View(history.tenant, number, cut, clock, snapshot, tail_of(history, snapshot, number), history, files)
+
+
+def tail_of(history: History, snapshot: Snapshot | None, number: int) -> Tail:
+    """The tail of a snapshot up to log number `number`."""
+    after = snapshot.log if snapshot else 0
+    if after >= number:
+        return Tail()
+    held = snapshot.catalog.of(TIMELINE) if snapshot else {}
+    segments: dict[str, list[SegmentRef]] = {}
+    touched: set[str] = set()
+    for commit, ref in live_segments(history, after, number):
+        touched.add(ref.entity)
+        if ref.day not in held or held[ref.day].number < commit:
+            segments.setdefault(ref.entity, []).append(ref)
+    touched.update(_taken_away(history, after, number))
+    return Tail(segments, frozenset(touched))
+
+
+def _taken_away(history: History, after: int, number: int) -> Sequence[str]:
+    erased, _ = removed(history.records(after, number))
+    return list(erased)

@@ -1,0 +1,367 @@
+"""`ContextPlane`: the façade a user holds. Doors translate protocols to calls on it and do nothing else.
+
+Here belong argument checking, the choice of tenant, view and spec, and nothing that computes. `AsyncContextPlane` has
+the same names.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from time import monotonic
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from context_plane.config import Settings, load_settings
+from context_plane.errors import InputError, NotFound
+from context_plane.instants import parse_cut
+from context_plane.store import keys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from context_plane.bundles.bundle import Bundle
+    from context_plane.bundles.serve import BundleReader
+    from context_plane.bundles.spec import ContextSpec
+    from context_plane.log.history import History
+    from context_plane.log.ingest import Commit
+    from context_plane.materialize import Builder
+    from context_plane.parts.files import Files
+    from context_plane.parts.snapshots import Snapshot, Snapshots
+    from context_plane.parts.view import View
+    from context_plane.store.base import Store
+
+Cut = str | date | datetime | int | None
+Events = str | os.PathLike[str] | IO[bytes] | Iterable[Any]
+Stamp = tuple[str, int, int]
+
+
+class Tenant:
+    """What a process holds of one tenant: its log, snapshots and readers."""
+
+    def __init__(self, store: Store, files: Files, name: str) -> None:
+        from context_plane.bundles.serve import BundleReader
+        from context_plane.log.history import History
+        from context_plane.parts.snapshots import Snapshots
+
+        self.name = name
+        self.history: History = History(store, name)
+        self.snapshots: Snapshots = Snapshots(store, name)
+        self.bundles: BundleReader = BundleReader(name, files)
+        self.lock = threading.Lock()
+        self.view: View | None = None
+        self.looked = 0.0
+
+
+class ContextPlane:
+    """A plane over one home. Safe for threads; processes may share the home or store."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Use `open`. Nothing is read or written before the first call that needs it."""
+        self.settings = settings
+        self._tenants: dict[str, Tenant] = {}
+        self._store: Store | None = None
+        self._files: Files | None = None
+        self._specs: tuple[tuple[Stamp, ...], dict[str, ContextSpec]] | None = None
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, home: str | os.PathLike[str] | None = None, **overrides: Any) -> ContextPlane:
+        """The plane of a home; by default `CONTEXT_PLANE_HOME`, else ``./.context-plane``.
+
+        `overrides` replace single settings, such as ``store="memory://"``. Raises `InputError` for bad settings.
+        """
+        settings = load_settings(home)
+        if overrides:
+            from dataclasses import fields, replace
+
+            known = [field.name for field in fields(Settings)]
+            for name in overrides:
+                if name not in known:
+                    raise InputError(f"unknown setting {name!r}", where="open", remedy=f"known are {', '.join(known)}")
+            settings = replace(settings, **overrides)
+        return cls(settings)
+
+    @property
+    def store(self) -> Store:
+        """The object store; probed at its first use so that one without create-if-absent is refused."""
+        with self._lock:
+            if self._store is None:
+                from context_plane.store.open import open_store
+                from context_plane.store.probe import probe
+
+                store = open_store(self.settings.store)
+                probe(store)
+                self._store = store
+            return self._store
+
+    def ingest(
+        self,
+        tenant: str,
+        events: Events,
+        *,
+        source: str | None = None,
+        skip_bad: bool = False,
+        batch_id: str | None = None,
+        on_reject: Callable[[int, str, Any], None] | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Commit:
+        """Stores a batch of events, all or none, and returns its `Commit`; when this returns, readers find them.
+
+        `events` is a path, an open binary file, or an iterable of dicts (or JSON texts): CloudEvents 1.0 as JSONL or a
+        JSON array, plain or compressed, or with `source` anything that the mapping of that name reads. Bad or
+        conflicting events refuse the whole batch unless `skip_bad`; `on_reject` then gets line, reason and event.
+        Raises `RefusedBatch`, `InputError`, `Unavailable`.
+        """
+        from context_plane.log.events import Limits, Normaliser
+        from context_plane.log.ingest import ingest
+
+        state = self._tenant(tenant)
+        limits = Limits(**vars(self.settings.ingest))
+        items = self._items(events, source, limits.max_event_bytes)
+        with state.lock:
+            commit = ingest(
+                state.history,
+                _counted(items, progress) if progress else items,
+                normalise=Normaliser(limits),
+                skip_bad=skip_bad,
+                batch_id=batch_id,
+                on_reject=on_reject,
+            )
+            state.looked = 0.0
+        return commit
+
+    def bundle(
+        self, tenant: str, entity: str, spec: str | None = None, *, as_of: Cut = None, known_at: int | None = None
+    ) -> Bundle:
+        """The context of one entity under a spec (by default the only one for its type).
+
+        Raises `NotFound` for an unknown tenant, spec or entity, `InputError` for an impossible cut.
+        """
+        state = self._known(tenant)
+        view = self._view(state, as_of, known_at)
+        return state.bundles.one(view, self._spec(spec, entity, view), entity)
+
+    def bundles(self, tenant: str, spec: str, *, as_of: Cut = None, known_at: int | None = None) -> Iterator[Bundle]:
+        """The bundles of all entities under a spec, sorted by entity. All are of one view, however long it takes."""
+        state = self._known(tenant)
+        view = self._view(state, as_of, known_at)
+        return state.bundles.all(view, self._spec(spec, None, view))
+
+    def snapshot(self, tenant: str) -> Snapshot | None:
+        """The newest published snapshot, or `None` before the first."""
+        return self._known(tenant).snapshots.latest()
+
+    def entities(
+        self, tenant: str, type: str | None = None, *, as_of: Cut = None, known_at: int | None = None
+    ) -> list[str]:
+        """All entities (of a type) that have an event, sorted."""
+        view = self._view(self._known(tenant), as_of, known_at)
+        from context_plane.query import entities
+
+        return entities(view, type)
+
+    def timeline(
+        self,
+        tenant: str,
+        entity: str,
+        *,
+        since: Cut = None,
+        until: Cut = None,
+        as_of: Cut = None,
+        known_at: int | None = None,
+    ) -> pa.Table:
+        """The events of one entity with a time in [since, until), in order of time, source and id.
+
+        Columns: entity, time, source, id, type, text, labels, data, attributes, digest (`parts.timeline.schema`).
+        """
+        view = self._view(self._known(tenant), as_of, known_at)
+        return view.events(entity, parse_cut(since), parse_cut(until))
+
+    def sql(self, tenant: str, query: str, *, as_of: Cut = None, known_at: int | None = None) -> pa.Table:
+        """The result of one read-only SELECT over the tables `events` and `bundles` of a tenant's view.
+
+        Raises `InputError` for anything but a SELECT over these tables, and for SQL that does not run.
+        """
+        state = self._known(tenant)
+        view = self._view(state, as_of, known_at)
+        from context_plane.query import run
+
+        return run(view, query, state.bundles, list(self.specs(view).values()))
+
+    def tenants(self) -> list[str]:
+        """Names of the tenants in the store, sorted."""
+        return self.store.children(keys.tenants())
+
+    def specs(self, view: View | None = None) -> dict[str, ContextSpec]:
+        """The context specs of the home by name; without a `contexts/` folder those of the view's snapshot."""
+        home = self._home_specs()
+        if home or view is None:
+            return home
+        from context_plane.bundles.spec import ContextSpec
+        from context_plane.parts.part import CONTEXTS
+
+        about = view.catalog.about
+        return {n.removeprefix(CONTEXTS): ContextSpec.from_json(a["spec"]) for n, a in about.items()}
+
+    def builder(self, tenant: str) -> Builder:
+        """What materializes the tenant: the assets' way in."""
+        from context_plane.materialize import Builder
+
+        state = self._known(tenant)
+        return Builder(state.history, state.snapshots, self.files, self._home_specs(), self.settings.grain)
+
+    @property
+    def files(self) -> Files:
+        """Verified local files of parts."""
+        if self._files is None:
+            from context_plane.parts.files import Files
+
+            self._files = Files(self.store, self.settings.cache)
+        return self._files
+
+    def close(self) -> None:
+        """Frees what the plane holds open. It may be used again afterwards."""
+        with self._lock:
+            for state in self._tenants.values():
+                state.bundles.close()
+            self._tenants.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _tenant(self, name: str) -> Tenant:
+        state = self._tenants.get(name)
+        if state is None:
+            keys.check_tenant(name)
+            store, files = self.store, self.files
+            with self._lock:
+                state = self._tenants.setdefault(name, Tenant(store, files, name))
+        return state
+
+    def _known(self, name: str) -> Tenant:
+        state = self._tenant(name)
+        if not state.history.head and not state.history.refresh():
+            raise NotFound(
+                f"tenant {name!r} has no events",
+                where=self.store.url,
+                remedy=f"ingest some (cortex ingest PATH --tenant {name}), or check the name",
+            )
+        return state
+
+    def _view(self, state: Tenant, as_of: Cut, known_at: int | None) -> View:
+        from context_plane.parts.view import open_view
+
+        cut = parse_cut(as_of)
+        if known_at is not None or cut is not None:
+            return open_view(state.history, state.snapshots, self.files, as_of=cut, known_at=known_at)
+        held = state.view
+        if held is not None and self._is_fresh(state, held):
+            return held
+        state.looked = monotonic()
+        state.view = open_view(state.history, state.snapshots, self.files)
+        return state.view
+
+    def _is_fresh(self, state: Tenant, view: View) -> bool:
+        """Whether a view is still the newest: a local store is asked every time, a remote one once in a while."""
+        if not self.store.local and monotonic() - state.looked < self.settings.max_staleness:
+            return True
+        state.looked = monotonic()
+        if state.history.refresh() != view.number:
+            return False
+        latest = state.snapshots.latest()
+        return latest is view.snapshot or (latest is not None and latest == view.snapshot)
+
+    def _spec(self, name: str | None, entity: str | None, view: View) -> ContextSpec:
+        specs = self.specs(view)
+        if name is not None and name in specs:
+            return specs[name]
+        listed = ", ".join(specs) or "none"
+        where = str(self.settings.contexts)
+        if name is not None:
+            raise NotFound(f"there is no context spec {name!r}", where=where, remedy=f"known are: {listed}")
+        from context_plane.log.events import entity_type
+
+        kind = entity_type(entity or "")
+        fitting = [spec for spec in specs.values() if spec.entity == kind]
+        if len(fitting) != 1:
+            found = "no context spec" if not fitting else f"{len(fitting)} context specs"
+            raise NotFound(f"{found} for type {kind[:64]!r}", where=where, remedy=f"name one of: {listed}")
+        return fitting[0]
+
+    def _home_specs(self) -> dict[str, ContextSpec]:
+        """The specs of the home, read again when a file in the folder changed."""
+        held = self._specs
+        if held is not None and held[0] == _stamps([path for path, *_ in held[0]]):
+            return held[1]
+        state = _folder_state(self.settings.contexts)
+        if len(state) == 1:
+            specs: dict[str, ContextSpec] = {}
+        else:
+            from context_plane.bundles.spec import load_specs
+
+            specs = load_specs(self.settings.contexts)
+        self._specs = (state, specs)
+        return specs
+
+    def _items(self, events: Events, source: str | None, max_bytes: int) -> Iterable[tuple[int, Any]]:
+        if source is not None:
+            from context_plane.log.mapping import load_mapping
+
+            if not isinstance(events, (str, os.PathLike)):
+                raise InputError("a source mapping reads files", where="source", remedy="pass the path of a file")
+            return load_mapping(self._mapping_path(source)).events(events)
+        from context_plane.log.readers import read_events
+
+        return read_events(events, max_event_bytes=max_bytes)
+
+    def _mapping_path(self, source: str) -> Path:
+        given = Path(source)
+        if given.suffix in (".yaml", ".yml"):
+            return given
+        path = self.settings.sources / f"{source}.yaml"
+        if not path.exists():
+            known = sorted(file.stem for file in self.settings.sources.glob("*.yaml"))
+            raise NotFound(
+                f"there is no source mapping {source!r}",
+                where=str(self.settings.sources),
+                remedy=f"known are: {', '.join(known) or 'none'}",
+            )
+        return path
+
+
+def _folder_state(folder: Path) -> tuple[Stamp, ...]:
+    """Stamps of a folder, whose own tells of files added and removed, and of the YAML files in it."""
+    try:
+        files = sorted(str(file) for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
+    except (FileNotFoundError, NotADirectoryError):
+        files = []
+    return _stamps([str(folder), *files])
+
+
+def _stamps(paths: list[str]) -> tuple[Stamp, ...]:
+    """Path, time and size of files; two system calls less per read than listing the folder."""
+    found = []
+    for path in paths:
+        try:
+            stat = os.stat(path)
+        except OSError:
+            found.append((path, 0, -1))
+        else:
+            found.append((path, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
+
+
+def _counted(items: Iterable[tuple[int, Any]], progress: Callable[[int], None]) -> Iterator[tuple[int, Any]]:
+    for count, item in enumerate(items, 1):
+        yield item
+        if not count & 1023:
+            progress(count)
+
+
+__all__ = ["ContextPlane"]

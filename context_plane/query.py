@@ -1,0 +1,96 @@
+"""`plane.sql`: read-only SQL over a view, in a database that holds this tenant's view and can reach nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from context_plane.errors import InputError, NotFound
+from context_plane.instants import from_datetime, to_datetime
+from context_plane.sql.engine import connect, identifier, literal, lock
+from context_plane.sql.guard import check_query
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from context_plane.bundles.bundle import Bundle
+    from context_plane.bundles.serve import BundleReader
+    from context_plane.bundles.spec import ContextSpec
+    from context_plane.parts.view import View
+
+TABLES: Final = ("events", "bundles")
+_COLUMNS: Final = "entity, type, time, source, id, text, labels, data::JSON AS data, attributes::JSON AS attributes"
+
+
+def run(view: View, text: str, reader: BundleReader, specs: Sequence[ContextSpec]) -> pa.Table:
+    """The result of a checked SELECT as an Arrow table. Raises `InputError` where it is refused or does not run."""
+    import duckdb
+
+    query = check_query(text, where="query", tables=TABLES)
+    con = open_database(view)
+    try:
+        if "bundles" in query.tables_used:
+            con.register("bundles", _bundles(view, reader, specs))
+        lock(con)
+        return con.sql(query.sql).to_arrow_table()
+    except duckdb.Error as error:
+        message = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"the query does not run: {message}", where="query", remedy=f"tables are {', '.join(TABLES)}"
+        ) from error
+    finally:
+        con.close()
+
+
+def open_database(view: View) -> duckdb.DuckDBPyConnection:
+    """A database whose view `events` is what the plane's view sees; files outside its timelines cannot be read."""
+    paths = [str(path) for path in view.paths()]
+    folders = sorted({path.rsplit("/", 1)[0] for path in paths})
+    con = connect(folders=folders)
+    con.register("tail", view.fresh())
+    parts = f"SELECT {_COLUMNS} FROM tail"
+    if paths:
+        cut = literal(to_datetime(view.as_of).isoformat())
+        files = ", ".join(literal(path) for path in paths)
+        parts += f" UNION ALL SELECT {_COLUMNS} FROM read_parquet([{files}]) WHERE time < {cut}::TIMESTAMPTZ"
+    con.execute(f"CREATE VIEW events AS {parts}")
+    return con
+
+
+def entities(view: View, type: str | None) -> list[str]:
+    """All entities (of a type) with an event in the view, sorted by code point."""
+    con = open_database(view)
+    try:
+        condition = "" if type is None else f" WHERE starts_with(entity, {literal(type + '/')})"
+        rows = con.execute(f"SELECT DISTINCT {identifier('entity')} FROM events{condition} ORDER BY 1").fetchall()
+        return [row[0] for row in rows]
+    finally:
+        con.close()
+
+
+def _bundles(view: View, reader: BundleReader, specs: Iterable[ContextSpec]) -> pa.Table:
+    import pyarrow as pa
+
+    rows: list[tuple[Any, ...]] = []
+    for spec in specs:
+        try:
+            rows += [_row(bundle) for bundle in reader.all(view, spec)]
+        except NotFound:
+            continue
+    names = ["spec", "entity", "as_of", "fields", "summary", "tokens", "event_count", "version"]
+    types = [pa.string(), pa.string(), pa.timestamp("us", tz="UTC"), pa.string(), pa.string(), pa.int64(), pa.int64()]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, [*types, pa.string()], strict=True)]
+    return pa.Table.from_arrays(arrays, names=names)
+
+
+def _row(bundle: Bundle) -> tuple[Any, ...]:
+    from datetime import datetime
+
+    at = from_datetime(datetime.fromisoformat(bundle.as_of))
+    fields = json.dumps(bundle.fields, ensure_ascii=False)
+    return (
+        bundle.spec, bundle.entity, at, fields, bundle.summary, bundle.tokens, bundle.events.count, bundle.version,
+    )  # fmt: skip

@@ -1,0 +1,16 @@
+"""Floor 5: the one Dagster code location. Everything is built inside `defs`, when Dagster loads it, never at import."""
+
+import dagster as dg
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The graph of the plane that the environment names, and what starts its runs."""
+    from context_assets.graph import Graph
+    from resources.plane import PlaneResource
+    from sensors.commits import build_new_commits
+    from sensors.daily import build_daily
+
+    graph = Graph(PlaneResource())
+    starts = dg.Definitions(sensors=[build_new_commits(graph)], schedules=[build_daily(graph)])
+    return dg.Definitions.merge(graph.definitions(), starts)

@@ -1,0 +1,31 @@
+"""`ServingResource`: published bundles for assets, sensors and agent code alike, by the code of the façade.
+
+Here belong reads. What builds and publishes is given `PlaneResource`. Outside a run::
+
+    with ServingResource(home="…").process_config_and_initialize_cm() as serving:
+        print(serving.bundle("acme", "customer/c-42").text)
+"""
+
+from collections.abc import Iterator
+
+from context_plane import Bundle, Snapshot
+from context_plane.plane import Cut
+from resources.plane import OpenedPlane
+
+
+class ServingResource(OpenedPlane):
+    """What agents read: bundles, and the snapshot they come from."""
+
+    def bundle(
+        self, tenant: str, entity: str, spec: str | None = None, *, as_of: Cut = None, known_at: int | None = None
+    ) -> Bundle:
+        """The context of one entity: `ContextPlane.bundle`. Raises `NotFound`, `InputError`."""
+        return self.plane.bundle(tenant, entity, spec, as_of=as_of, known_at=known_at)
+
+    def bundles(self, tenant: str, spec: str, *, as_of: Cut = None, known_at: int | None = None) -> Iterator[Bundle]:
+        """The bundles of all entities, sorted by entity, all of one view: `ContextPlane.bundles`."""
+        return self.plane.bundles(tenant, spec, as_of=as_of, known_at=known_at)
+
+    def snapshot(self, tenant: str) -> Snapshot | None:
+        """The newest published snapshot, or `None` before the first."""
+        return self.plane.snapshot(tenant)

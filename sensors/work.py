@@ -1,0 +1,101 @@
+"""Work: which runs a tenant's materialization lacks, and the requests for them.
+
+A request carries a fingerprint of what is stale. The same state gives the same run key, which Dagster launches once, so
+that a tick may be repeated; another commit, another spec or another attempt gives another key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+
+from context_assets import names
+from context_assets.partitions import Span, joined, keys_of, range_tags
+from context_plane.canonical import digest
+from context_plane.instants import DAY, day_of
+from context_plane.parts.grain import runs
+
+if TYPE_CHECKING:
+    from context_plane.materialize import Builder, Stale
+
+TENANT_TAG: Final = "context_plane/tenant"
+WORK_TAG: Final = "context_plane/work"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One run that would bring a tenant further."""
+
+    tenant: str
+    days: tuple[int, int] | None
+    """The windows to refresh; `None` where only publication is missing."""
+    state: str
+    """Fingerprint of what is stale."""
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What a tenant lacks: runs, and what no run of this code location can do."""
+
+    work: tuple[Work, ...]
+    notes: tuple[str, ...]
+
+
+def lacking(builder: Builder, span: Span, specs: Collection[str]) -> Lack:
+    """What a tenant's materialization lacks. `specs` are those that the code location has assets for."""
+    stale = builder.stale()
+    contexts = {name: days for name, days in stale.contexts.items() if name in specs and days}
+    notes = [f"context {name} is new: reload the code location" for name in builder.specs if name not in specs]
+    wanted = {*stale.timeline, *(day for days in contexts.values() for day in days)}
+    outside = sorted(day for day in wanted if not span.covers(day))
+    if outside:
+        first, last = day_of(outside[0] * DAY), day_of(outside[-1] * DAY)
+        notes.append(
+            f"{len(outside)} days from {first} to {last} have no partition (they start on {span.first}): "
+            "reload the code location, or set CONTEXT_PLANE_START earlier"
+        )
+    work = [_refresh(builder, stale, contexts, days) for days in joined(runs(wanted - {*outside}, span.grain), span.grain)]
+    if not work and stale.unpublished:
+        work = [Work(stale.tenant, None, fingerprint([stale.until, *sorted(builder.specs)]))]
+    return Lack(tuple(work), tuple(notes))
+
+
+def _refresh(builder: Builder, stale: Stale, contexts: dict[str, tuple[int, ...]], days: tuple[int, int]) -> Work:
+    """The work of a range. Its state is all that its outcome depends on: the range's own days, and timelines before it."""
+    first, last = days
+    touched = builder.history.touched()
+    state: dict[str, Any] = {
+        "timeline": [[day, touched.get(day, 0)] for day in stale.timeline if day <= last],
+        "contexts": {
+            name: [builder.specs[name].hash, *(day for day in found if first <= day <= last)]
+            for name, found in contexts.items()
+        },
+    }
+    return Work(stale.tenant, days, fingerprint(state))
+
+
+def request(work: Work, span: Span, attempt: int, source: str = "") -> dg.RunRequest:
+    """The run request of a work. `attempt` counts the runs before it for the same state."""
+    tags = {TENANT_TAG: work.tenant, WORK_TAG: work.state}
+    if work.days is None:
+        key = f"{source}{work.tenant}/publish/{work.state}/{attempt}"
+        return dg.RunRequest(run_key=key, tags=tags, asset_selection=[dg.AssetKey(names.SNAPSHOT)])
+    first, last = keys_of(work.tenant, work.days, span.grain)
+    key = f"{source}{first}..{last.partition('|')[2]}/{work.state}/{attempt}"
+    return dg.RunRequest(run_key=key, tags=tags | range_tags(work.tenant, work.days, span.grain))
+
+
+def fingerprint(state: Any) -> str:
+    """A short hash of JSON values: what makes run keys differ where the state does."""
+    return digest(state).removeprefix("sha256:")[:16]
+
+
+def described(works: Iterable[Work]) -> str:
+    """The works for a log line."""
+    return ", ".join(
+        f"{work.tenant} " + (f"{day_of(work.days[0] * DAY)}..{day_of(work.days[1] * DAY)}" if work.days else "publication")
+        for work in works
+    )

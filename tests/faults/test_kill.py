@@ -1,0 +1,125 @@
+"""kill -9 at every persistence boundary: nothing acknowledged is lost or half visible, and the next run finishes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from context_plane.plane import ContextPlane
+from context_plane.store.faults import FAULT_POINTS, VARIABLE
+from tests.faults.worker import SPEC
+
+REPOSITORY = Path(__file__).parents[2]
+INGEST = sorted(name for name in FAULT_POINTS if name.startswith(("ingest.", "store.")))
+MATERIALIZE = sorted(name for name in FAULT_POINTS if not name.startswith("ingest."))
+
+
+def start(home: Path, *job: str, fault: str | None = None) -> subprocess.Popen[str]:
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    if fault is not None:
+        env[VARIABLE] = fault
+    command = [sys.executable, "-m", "tests.faults.worker", str(home), *job]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY)
+
+
+def run(home: Path, *job: str, fault: str | None = None) -> dict[str, Any] | None:
+    """What the job acknowledged; `None` where the fault killed it. Any other end fails the test."""
+    process = start(home, *job, fault=fault)
+    out, err = process.communicate(timeout=120)
+    if fault is not None and process.returncode == -signal.SIGKILL:
+        return None
+    assert process.returncode == 0, err
+    answer: dict[str, Any] = json.loads(out)
+    return answer
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "contexts").mkdir()
+    (tmp_path / "contexts" / "customer_context_v0.yaml").write_text(SPEC)
+    return tmp_path
+
+
+def seen(home: Path) -> list[int]:
+    """Numbers of the events that a new process sees."""
+    with ContextPlane.open(home) as plane:
+        return sorted(plane.sql("acme", "SELECT id::INT AS n FROM events").column("n").to_pylist())
+
+
+def bundles(home: Path) -> dict[str, bytes]:
+    with ContextPlane.open(home) as plane:
+        return {bundle.entity: bundle.json for bundle in plane.bundles("acme", "customer_context_v0")}
+
+
+@pytest.mark.parametrize("point", INGEST)
+def test_killed_ingest(home: Path, point: str) -> None:
+    """The killed batch is there whole or not at all, earlier ones are there, and sending it again makes it exact."""
+    # 30 events per batch: enough for a list and a run of ids of their own; the second commit writes a checkpoint.
+    assert run(home, "ingest", "0", "30") is not None
+    nth = 2 if point.startswith("store.") else 1  # the first numbered object is that of the store's probe
+    assert run(home, "ingest", "30", "60", fault=f"{point}:{nth}") is None, f"{point} was not reached"
+    before = seen(home)
+    assert before in (list(range(30)), list(range(60)))
+    again = run(home, "ingest", "30", "60")
+    assert again is not None
+    assert again["accepted"] + again["duplicates"] == 30
+    assert again["accepted"] == 60 - len(before)
+    assert seen(home) == list(range(60))
+
+
+@pytest.mark.parametrize("point", MATERIALIZE)
+def test_killed_materialization(home: Path, tmp_path_factory: pytest.TempPathFactory, point: str) -> None:
+    """Readers see everything before, after and in between, with the bytes of a run that nobody killed."""
+    run(home, "ingest", "0", "60")
+    run(home, "materialize")
+    run(home, "ingest", "60", "90")
+    expected = bundles(home)
+    nth = 2 if point.startswith("store.") else 1
+    assert run(home, "materialize", fault=f"{point}:{nth}") is None, f"{point} was not reached"
+    assert seen(home) == list(range(90))
+    assert bundles(home) == expected
+    run(home, "materialize")
+    assert bundles(home) == expected
+    with ContextPlane.open(home) as plane:
+        assert not plane.builder("acme").stale()
+        snapshot = plane.snapshot("acme")
+        assert snapshot is not None
+        assert snapshot.log == 2
+
+
+def test_four_processes_ingest_overlapping_batches(home: Path) -> None:
+    """Accepted counts add up to the distinct events, duplicates to the rest, and each event is there once."""
+    workers = [start(home, "overlapping", str(n), "6") for n in range(4)]
+    answers = []
+    for worker in workers:
+        out, err = worker.communicate(timeout=120)
+        assert worker.returncode == 0, err
+        answers.append(json.loads(out))
+    distinct = 6 * 40 + 20
+    assert sum(answer["accepted"] for answer in answers) == distinct
+    assert sum(answer["duplicates"] for answer in answers) == 4 * 6 * 40 - distinct
+    assert seen(home) == list(range(distinct))
+
+
+def test_processes_killed_at_random_while_others_write(home: Path) -> None:
+    """Survivors' acknowledgements hold, and the log has no gap."""
+    doomed = [
+        start(home, "overlapping", "0", "30", fault=f"{point}:3")
+        for point in ("ingest.ids-written", "ingest.committed")
+    ]
+    living = start(home, "overlapping", "1", "8")
+    _, err = living.communicate(timeout=120)
+    assert living.returncode == 0, err
+    for process in doomed:
+        process.communicate(timeout=120)
+        assert process.returncode == -signal.SIGKILL
+    found = seen(home)
+    assert len(found) == len(set(found))
+    assert set(range(20, 20 + 8 * 40)) <= set(found)
