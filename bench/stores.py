@@ -24,8 +24,8 @@ def small_files(folder: Path) -> Iterator[dict[str, Any]]:
         "LocalStore.put_content": lambda root: LocalStore(root).put_content(items),
     }
     floor = None
-    for name, way in ways.items():
-        root = folder / str(len(name))
+    for number, (name, way) in enumerate(ways.items()):
+        root = folder / str(number)
         root.mkdir()
         with stopwatch() as put:
             way(root)

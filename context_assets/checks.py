@@ -1,6 +1,6 @@
 """Checks: the verdicts that the store keeps with every part, gathered into one result a run.
 
-A check is made where a part is made, and its verdict lies with the part: what failed is not published, whoever publishes.
+A check is made where a part is made, and its verdict lies with the part: what failed is never published, whoever tries.
 Dagster's checks show these verdicts, and end a run in which one is bad.
 """
 
@@ -25,7 +25,7 @@ TIMELINE: Final[Mapping[str, str]] = {
 }
 CONTEXTS: Final[Mapping[str, str]] = {
     "bundle_count": "A pack holds exactly the entities whose bundle changed since the pack before.",
-    "deterministic": "A sample of bundles, computed again from files in another order on one thread, has the same bytes.",
+    "deterministic": "A sample of bundles, computed again from reordered files on one thread, has the same bytes.",
 }
 FAILING: Final = "failing"
 _LISTED: Final = 50
@@ -33,9 +33,7 @@ _LISTED: Final = 50
 
 def specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
     """The checks of an asset; a failure ends the run before anything is built upon it."""
-    return [
-        dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in checks.items()
-    ]
+    return [dg.AssetCheckSpec(name, asset=asset, description=text, blocking=True) for name, text in checks.items()]
 
 
 def results(checks: Iterable[str], folded: Sequence[Folded]) -> list[dg.AssetCheckResult]:

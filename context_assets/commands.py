@@ -230,8 +230,8 @@ def _complaints(task: Task, start: str | None) -> list[str]:
     lines += [f"{task.tenant}: {ran.error} (run {ran.id})" for ran in task.ran if ran.error]
     before = [day for day in task.wanted if start and day < start_of(parse_day(start)) // DAY]
     if before:
-        remedy = "set an earlier start (CONTEXT_PLANE_START)"
-        lines.append(f"{task.tenant}: {len(before)} days lie before the start {start}, first {_day(min(before))}, {remedy}")
+        what = f"{len(before)} days lie before the start {start}, the first is {_day(min(before))}"
+        lines.append(f"{task.tenant}: {what}, set an earlier start (CONTEXT_PLANE_START)")
     return lines
 
 

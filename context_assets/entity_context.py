@@ -1,9 +1,10 @@
-"""`entity_context`: one asset per context spec, named after it, and a placeholder for each spec file that does not read.
+"""`entity_context`: one asset per context spec, named after it, and a sign for each spec file that does not read.
 
 The fold is `context_plane.bundles.fold`: a pack holds the entities whose bundle changed since the pack before.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import dagster as dg
 
@@ -11,8 +12,11 @@ from context_assets import checks, metadata, names
 from context_assets.folding import fold_windows
 from context_assets.partitions import Span
 from context_plane.bundles.spec import ContextSpec
+from context_plane.errors import NotFound
 from context_plane.instants import DAY
+from context_plane.materialize import Builder
 from context_plane.parts.part import CONTEXTS
+from context_plane.parts.timeline import Built, Progress
 from resources.plane import PlaneResource
 from resources.specs import BrokenSpec
 
@@ -22,7 +26,7 @@ def build_context(spec: ContextSpec, span: Span) -> dg.AssetsDefinition:
     name = names.asset_name(spec.name)
 
     # The dependency is by window, although a pack reads the timelines of all days in the spec's window: Dagster runs
-    # assets whose partitions map one to one together, and which packs a late event makes stale the plane works out itself.
+    # together only what maps one to one, and the plane itself works out which packs a late event makes stale.
     @dg.asset(
         name=name,
         deps=[names.TIMELINE],
@@ -37,10 +41,9 @@ def build_context(spec: ContextSpec, span: Span) -> dg.AssetsDefinition:
         metadata={"dagster/column_schema": metadata.bundle_columns(spec), "window": _window(spec)},
         description=f"Bundles of every {spec.entity} over {_window(spec)}: {', '.join(f.name for f in spec.fields)}.",
     )
-    def entity_context(context: dg.AssetExecutionContext, plane: PlaneResource) -> dg.MaterializeResult:
-        folded = fold_windows(
-            context, plane, CONTEXTS + spec.name, lambda builder, days, report: builder.contexts(spec.name, days, report)
-        )
+    def entity_context(context: dg.AssetExecutionContext, plane: PlaneResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        kind, fold = CONTEXTS + spec.name, partial(_build, spec.name)
+        folded = fold_windows(context, plane, kind, fold)
         metadata.of_windows(context, folded, "bundles")
         return dg.MaterializeResult(
             metadata=metadata.of_run(folded, "bundles"),
@@ -65,10 +68,18 @@ def build_broken(broken: Sequence[BrokenSpec], taken: set[str]) -> list[dg.Asset
                 owners=list(names.OWNERS),
                 kinds={"yaml"},
                 tags={"broken": ""},
-                metadata={"file": dg.MetadataValue.path(each.file), "what": each.error.what, "remedy": each.error.remedy},
+                metadata={"file": dg.MetadataValue.path(each.file), "remedy": each.error.remedy},
             )
         )
     return found
+
+
+def _build(spec: str, builder: Builder, days: tuple[int, int], report: Progress) -> Built:
+    if spec not in builder.specs:
+        raise NotFound(
+            f"there is no context spec {spec!r} any more", where="contexts/", remedy="reload the code location"
+        )
+    return builder.contexts(spec, days, report)
 
 
 def _free(name: str, taken: set[str]) -> str:

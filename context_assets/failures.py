@@ -19,7 +19,7 @@ _WAIT: Final = 10.0
 
 @contextmanager
 def explained(retry_number: int = 0) -> Iterator[None]:
-    """Turns a `ContextPlaneError` into a failure that says what, where and remedy; asks for a retry where that helps."""
+    """Turns a `ContextPlaneError` into a failure with its place and remedy; asks for a retry where that may help."""
     try:
         yield
     except Unavailable as error:

@@ -1,6 +1,6 @@
 """The graph: assets, job and resources of one plane as Dagster definitions, without what starts them.
 
-Built inside a function, from the home as it is then: a spec file that is added later needs a reload of the code location.
+Built inside a function, from the home as it is then: a spec file added later needs a reload of the code location.
 """
 
 import logging
@@ -37,7 +37,7 @@ class Graph:
         self.refresh = dg.define_asset_job(
             names.REFRESH,
             selection=dg.AssetSelection.assets(names.TIMELINE, *contexts, names.SNAPSHOT),
-            description="Timelines and contexts of a range of windows, then the snapshot. Unchanged days are left alone.",
+            description="Timelines and contexts of a range of windows, then the snapshot. Unchanged days stay.",
         )
 
     def definitions(self) -> dg.Definitions:
@@ -46,7 +46,7 @@ class Graph:
         taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, *contexts}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies and observable assets, at every load
-            assets = [
+            assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
                 build_events(),
                 build_timeline(self.span),
                 *(build_context(spec, self.span) for spec in contexts.values()),

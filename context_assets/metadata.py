@@ -5,14 +5,14 @@ Here belongs laying facts out; they come from the log, from parts and from snaps
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
 from context_assets.folding import Folded
 from context_assets.partitions import days_of
-from context_assets.plot import plot
+from context_assets.plot import plot, sparkline
 from context_plane.canonical import digest
 from context_plane.instants import format_instant
 from context_plane.parts.part import CONTEXTS, TIMELINE
@@ -80,7 +80,8 @@ def bundle_columns(spec: ContextSpec) -> dg.TableSchema:
     columns = [dg.TableColumn("entity", "string", description=f"{spec.entity}/…")]
     for field in spec.fields:
         target = field.target if isinstance(field.target, str) else ", ".join(field.target or ())
-        columns.append(dg.TableColumn(field.name, field.type or "json", description=f"{field.operator} {target}".strip()))
+        text = f"{field.operator} {target}".strip()
+        columns.append(dg.TableColumn(field.name, field.type or "json", description=text))
     if spec.summary is not None:
         columns.append(dg.TableColumn("summary", "string", description=f"at most {spec.summary.max_tokens} tokens"))
     return dg.TableSchema(columns)
@@ -111,7 +112,7 @@ def _place(store: Store, key: str) -> dg.MetadataValue:
 def _table(folded: Folded, parts: Sequence[Part], rows: str) -> str:
     fresh = {part.day for part in folded.built.parts}
     return table(
-        ["day", rows, "bytes", "in this run", "checks", "object"],
+        ["day", rows, "bytes", "in this run", "checks"],
         [
             [
                 part.date.isoformat(),
@@ -119,7 +120,6 @@ def _table(folded: Folded, parts: Sequence[Part], rows: str) -> str:
                 f"{part.size:,}",
                 "built" if part.day in fresh else "unchanged",
                 "passed" if part.passed else ", ".join(name for name, good in part.checks.items() if not good),
-                f"`{_key(folded, part)}`",
             ]
             for part in parts
         ],
@@ -132,13 +132,14 @@ def _key(folded: Folded, part: Part) -> str:
     return keys.pack(folded.tenant, folded.kind.removeprefix(CONTEXTS), part.date, part.version)
 
 
-def _plot(folded: Folded, rows: str) -> Mapping[str, dg.MetadataValue]:
+def _plot(folded: Folded, rows: str) -> Values:
+    """The parts up to the run's last day: as a line, which the UI shows at once, and as a picture at a click."""
     held = folded.builder.snapshots.current().of(folded.kind)
     values = {day: part.rows for day, part in sorted({**held, **folded.parts}.items()) if day <= folded.days[1]}
     shown = dict(list(values.items())[-_PLOTTED_DAYS:])
     if not shown:
         return {}
     fresh = {part.day for part in folded.built.parts}
-    alt = f"{sum(shown.values()):,} {rows} on {len(shown)} days"
     title = f"{folded.tenant}: {rows} a day; {len(fresh & shown.keys())} of {len(shown)} built in this run"
-    return {"plot": plot(title, shown, fresh, alt)}
+    alt = f"{sum(shown.values()):,} {rows} on {len(shown)} days"
+    return {"trend": dg.MetadataValue.text(sparkline(shown)), "plot": plot(title, shown, fresh, alt)}

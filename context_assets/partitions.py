@@ -1,22 +1,27 @@
-"""Partitions: tenant × window, and the way between their keys and days.
+"""Partitions: tenant by window, and the way between their keys and days.
 
-Tenants are dynamic: the sensor registers them. Windows are days, or months for long histories; a month's key has no day,
-so that it cannot be taken for one. Dagster sorts the dimensions by name, which makes a key ``acme|2026-03-01``.
+Tenants are dynamic: the sensor registers them. Windows are days, or months for long histories; a month's key names no
+day, so that it cannot be taken for one. Dagster sorts the dimensions by name, which makes a key ``acme|2026-03-01``.
 """
+
+from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
 from context_plane import ContextPlane
-from context_plane.errors import ContextPlaneError
+from context_plane.errors import ContextPlaneError, Unavailable
 from context_plane.instants import DAY, day_of, parse_day, start_of
 from context_plane.parts.grain import Grain, parse_window, window_key
+
+if TYPE_CHECKING:
+    from context_plane.store.base import Store
 
 TENANT: Final = "tenant"
 tenants = dg.DynamicPartitionsDefinition(name=TENANT)
@@ -126,7 +131,6 @@ def joined(windows: Sequence[tuple[int, int]], grain: Grain) -> list[tuple[int, 
 
 def _days(plane: ContextPlane) -> tuple[int, int] | None:
     """Oldest and newest event day of all tenants. Only reads: a store that does not exist is not created."""
-    from context_plane.log.history import History
     from context_plane.store import keys
     from context_plane.store.open import open_store
 
@@ -134,13 +138,24 @@ def _days(plane: ContextPlane) -> tuple[int, int] | None:
     if "://" not in url and not Path(url).exists():
         return None
     store = open_store(url)
-    seen: set[int] = set()
-    for tenant in store.children(keys.tenants()):
+    seen = {day for tenant in store.children(keys.tenants()) for day in _ends(store, tenant)}
+    return (min(seen), max(seen)) if seen else None
+
+
+def _ends(store: Store, tenant: str) -> set[int]:
+    """Oldest and newest event day of a tenant; nothing for one whose log does not read, which its own runs will say."""
+    from context_plane.log.history import History
+
+    try:
         history = History(store, tenant)
         history.refresh()
-        touched = history.touched()
-        seen |= {min(touched), max(touched)} if touched else set()
-    return (min(seen), max(seen)) if seen else None
+    except Unavailable:
+        raise
+    except ContextPlaneError as error:
+        _log.warning("partitions are made without tenant %s: %s", tenant, error)
+        return set()
+    touched = history.touched()
+    return {min(touched), max(touched)} if touched else set()
 
 
 def _today() -> int:

@@ -1,6 +1,6 @@
 """Runs in one's own process: the job `refresh` over stale ranges, recorded in Dagster's history like any other run.
 
-Here belong what a run is told and what came of it. Which ranges are stale is the plane's answer; who asks is `commands`.
+Here belong what a run is told and what came of it. Which ranges are stale the plane says; who asks is `commands`.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import dagster as dg
 from context_assets import metadata, names
 from context_assets.failures import explained, failure
 from context_plane.canonical import digest
-from context_plane.errors import ContextPlaneError, Unavailable
+from context_plane.errors import ContextPlaneError, NotFound, Unavailable
 from context_plane.materialize import Builder
 from context_plane.parts.part import CONTEXTS, TIMELINE
 from context_plane.parts.snapshots import Snapshot
@@ -42,7 +42,7 @@ def build_snapshot(contexts: Sequence[str]) -> dg.AssetsDefinition:
         kinds={"json"},
         code_version="1",
     )
-    def snapshot(context: dg.AssetExecutionContext, plane: PlaneResource) -> dg.MaterializeResult:
+    def snapshot(context: dg.AssetExecutionContext, plane: PlaneResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Publishes every tenant of which something is built that readers do not see yet."""
         with explained(context.retry_number):
             published, failed = publish_all(plane.builders)
@@ -59,9 +59,11 @@ def publish_all(builders: Builders) -> tuple[list[Published], list[ContextPlaneE
     """Publishes each tenant; what is wrong with one (but not an unreachable store) does not keep the others waiting."""
     published: list[Published] = []
     failed: list[ContextPlaneError] = []
-    for builder in builders.all():
+    for tenant in builders.tenants():
         try:
-            published.append(_publish(builder))
+            published.append(_publish(builders.of(tenant)))
+        except NotFound:
+            continue  # no events yet
         except Unavailable:
             raise
         except ContextPlaneError as error:
@@ -85,7 +87,7 @@ def _metadata(published: Sequence[Published]) -> metadata.Values:
             f"{snapshot.log:,}",
             f"{each.tail:,}",
             f"{len(snapshot.months.get(TIMELINE, {})):,}",
-            ", ".join(f"{name.removeprefix(CONTEXTS)} {len(parts):,}" for name, parts in snapshot.catalog.parts.items()),
+            ", ".join(f"{_short(name)} {len(parts):,}" for name, parts in snapshot.catalog.parts.items()),
         ]
         for each, snapshot in shown
     ]
@@ -100,5 +102,13 @@ def _metadata(published: Sequence[Published]) -> metadata.Values:
 
 def _data_version(published: Sequence[Published]) -> dg.DataVersion:
     """Of what readers see: not of snapshot numbers and times, which differ where the same parts are published again."""
-    months = [[each.tenant, dict(each.snapshot.months)] for each in published if each.snapshot]
-    return dg.DataVersion(digest([[tenant, {k: dict(v) for k, v in m.items()}] for tenant, m in months]))
+    seen = [
+        [each.tenant, {name: dict(months) for name, months in each.snapshot.months.items()}]
+        for each in published
+        if each.snapshot is not None
+    ]
+    return dg.DataVersion(digest(seen))
+
+
+def _short(kind: str) -> str:
+    return kind.removeprefix(CONTEXTS)

@@ -36,7 +36,7 @@ def build_timeline(span: Span) -> dg.AssetsDefinition:
             "partitions start": f"{span.first}: {span.reason}",
         },
     )
-    def timeline(context: dg.AssetExecutionContext, plane: PlaneResource) -> dg.MaterializeResult:
+    def timeline(context: dg.AssetExecutionContext, plane: PlaneResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """Events of all entities, sorted by entity, time, source and id: one Parquet file a day."""
         folded = fold_windows(context, plane, TIMELINE, lambda builder, days, report: builder.timeline(days, report))
         metadata.of_windows(context, folded, "events")

@@ -315,7 +315,7 @@ class ContextPlane:
 
             if not isinstance(events, (str, os.PathLike)):
                 raise InputError("a source mapping reads files", where="source", remedy="pass the path of a file")
-            return load_mapping(self._mapping_path(source)).events(events)
+            return load_mapping(self._mapping_path(source)).events(events, max_event_bytes=max_bytes)
         from context_plane.log.readers import read_events
 
         return read_events(events, max_event_bytes=max_bytes)

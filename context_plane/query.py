@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from context_plane.parts.view import View
 
 TABLES: Final = ("events", "bundles")
+MEMORY: Final = "4GB"
+"""What one query may use; beyond it the query fails, and the process that runs it goes on."""
+MAX_SECONDS: Final = 300
 _COLUMNS: Final = "entity, type, time, source, id, text, labels, data::JSON AS data, attributes::JSON AS attributes"
 
 
@@ -48,7 +51,8 @@ def open_database(view: View) -> duckdb.DuckDBPyConnection:
     """A database whose view `events` is what the plane's view sees; files outside its timelines cannot be read."""
     paths = [str(path) for path in view.paths()]
     folders = sorted({path.rsplit("/", 1)[0] for path in paths})
-    con = connect(folders=folders)
+    con = connect(folders=folders, memory=MEMORY)
+    con.execute(f"SET max_execution_time = {MAX_SECONDS * 1_000}")
     con.register("tail", view.fresh())
     parts = f"SELECT {_COLUMNS} FROM tail"
     if paths:

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args
 
 from context_plane.errors import InputError
@@ -76,20 +75,19 @@ class Document:
     def _translated(self, error: Any, model: type[BaseModel]) -> InputError:
         order = {"extra_forbidden": 0, "missing": 2}  # a key that is missing may be there under the wrong name
         first = min(error.errors(), key=lambda each: (order.get(each["type"], 1), self.line(each["loc"])))
-        path = tuple(part for part in first["loc"] if self._names_a_key(first["loc"], part))
+        # Of pydantic's place, only what names something of the file, and not the branch of a union.
+        path = max((path for path in self.lines if path == first["loc"][: len(path)]), key=len, default=())
         key = str(first["loc"][-1]) if first["loc"] else ""
         if first["type"] == "extra_forbidden":
             known = _known_keys(model, first["loc"][:-1])
-            return self.error(f"unknown key {key!r}", near(key, known), first["loc"])
+            close = get_close_matches(key, known, n=1)
+            remedy = f"did you mean {close[0]}?" if close else f"the keys are: {', '.join(known)}"
+            return self.error(f"unknown key {key!r}", remedy, first["loc"])
         if first["type"] == "missing":
             return self.error(f"key {key!r} is missing", f"add {key}: …", first["loc"][:-1])
         if first["type"] == "value_error" and isinstance(first["ctx"]["error"], InputError):
             return self.error(first["ctx"]["error"].what, first["ctx"]["error"].remedy, path)
         return self.error(f"{key}: {first['msg'].removeprefix('Value error, ')}", "correct the value", path)
-
-    def _names_a_key(self, loc: tuple[str | int, ...], part: str | int) -> bool:
-        """Whether pydantic's place names something of the file, and not a branch of a union."""
-        return loc[: loc.index(part) + 1] in self.lines
 
 
 def load(source: str | os.PathLike[str], where: str | None = None) -> Document:
@@ -102,21 +100,16 @@ def load(source: str | os.PathLike[str], where: str | None = None) -> Document:
         return _Builder(source.removeprefix("\ufeff"), where or "YAML").document()
     name = where or os.fspath(source)
     try:
-        raw = Path(source).read_bytes()[: MAX_BYTES + 1]
-        return _Builder(raw.decode("utf-8-sig"), name).document()
+        with open(source, "rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+        # A file that is too long is cut anywhere, also inside a character.
+        return _Builder(raw.decode("utf-8-sig", "strict" if len(raw) <= MAX_BYTES else "replace"), name).document()
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise InputError("the file is not UTF-8", where=f"{name}:{line}", remedy="save it as UTF-8") from error
     except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
         what = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(what, where=name[:200], remedy="check the path") from error
-
-
-def near(name: str, known: Iterator[str] | list[str]) -> str:
-    """A remedy that names the nearest of the known names, or all of them."""
-    names = list(known)
-    found = get_close_matches(name, names, n=1)
-    return f"did you mean {found[0]}?" if found else f"the keys are: {', '.join(names)}"
 
 
 class _Builder:
@@ -135,10 +128,10 @@ class _Builder:
             raise InputError("the file is larger than 1 MiB", where=self._where, remedy="split it into several files")
         for event in self._events():
             self._take(event)
-        if not isinstance(self._root, dict):
-            what = "the file is empty" if self._root is None else "the file is not a mapping"
-            raise InputError(what, where=self._where, remedy="write key: value lines")
-        return Document(self._root, self._where, self._lines)
+        if isinstance(self._root, dict):
+            return Document(self._root, self._where, self._lines)
+        what = "the file is empty" if self._root is None else "the file is not a mapping"
+        raise InputError(what, where=self._where, remedy="write key: value lines")
 
     def _events(self) -> Iterator[Event]:
         import yaml
@@ -257,11 +250,13 @@ def _known_keys(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str
     """The keys of the model at a path, as written in the file."""
     from pydantic import BaseModel
 
-    current: Any = model
-    for part in path:
-        fields = {item.alias or name: item for name, item in getattr(current, "model_fields", {}).items()}
-        if part in fields:
-            current = fields[str(part)].annotation
-        options = [current, *get_args(current), *(each for arg in get_args(current) for each in get_args(arg))]
-        current = next((each for each in options if isinstance(each, type) and issubclass(each, BaseModel)), None)
-    return [item.alias or name for name, item in getattr(current, "model_fields", {}).items()]
+    keys = {item.alias or name: item.annotation for name, item in model.model_fields.items()}
+    if not path:
+        return list(keys)
+    inside = [keys.get(str(path[0]), model)]
+    while inside:  # the model in `list[Model]`, `dict[str, Model]`, `Model | None`
+        found = inside.pop()
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return _known_keys(found, path[1:])
+        inside.extend(get_args(found))
+    return []

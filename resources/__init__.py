@@ -1,4 +1,4 @@
 """Floor 2, *with what*: the resources of Dagster, thin wrappers that open the plane's parts from config.
 
-Here belongs opening and nothing that computes: what is built is `context_plane`, which assets there are `context_assets`.
+Here belongs opening and nothing that computes: how is `context_plane`'s business, what is `context_assets`'.
 """

@@ -33,7 +33,7 @@ class OpenedPlane(dg.ConfigurableResource[None]):
         overrides: dict[str, Any] = {"store": self.store} if self.store else {}
         return ContextPlane.open(self.home, **overrides)
 
-    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Frees what the plane holds open."""
         if self._plane is not None:
             self._plane.close()

@@ -1,8 +1,8 @@
 """Attempts: whether the run for a state of staleness is due, by what became of the runs before it.
 
 A run that ended and left the same things stale (it failed, or waits for another) is repeated after a minute, then ever
-more rarely, and never given up: whoever frees the disk or mends the network need not know about Dagster. A commit or spec
-that changes what is stale starts afresh at once.
+more rarely, and never given up: whoever frees the disk or mends the network need not know about Dagster. A commit or a
+spec that changes what is stale starts afresh at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OPEN: Final = [status for status in dg.DagsterRunStatus if status not in _ENDED
 
 
 def busy_tenants(instance: dg.DagsterInstance) -> dict[str, str]:
-    """Tenants with a run that has not ended, and its id. Their next run waits, and then takes all that came meanwhile."""
+    """Tenants with a run that has not ended, and its id. Their next run waits, and takes all that came meanwhile."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_OPEN))
     return {run.tags[TENANT_TAG]: run.run_id for run in runs if TENANT_TAG in run.tags}
 
@@ -36,5 +36,3 @@ def attempts(instance: dg.DagsterInstance, work: Work) -> tuple[int, float]:
         return 0, 0.0
     ended = max(record.end_time or record.create_timestamp.timestamp() for record in records)
     return len(records), ended + DELAYS[min(len(records), len(DELAYS)) - 1]
-
-

@@ -1,8 +1,8 @@
 """`new_commits`: turns what came into the log into runs for the windows that it made stale.
 
 A sensor that only discovers: it registers tenants, compares the log with what is built, and asks for runs. It builds
-nothing itself, because a tick has a minute for all tenants and a fold may take longer. Each tick has a budget and goes on
-where the last one stopped; a tenant of which nothing changed costs two probes of the store.
+nothing itself, because a tick has a minute for all tenants and a fold may take longer. Each tick has a budget and goes
+on where the last one stopped; a tenant of which nothing changed costs a few probes of the store.
 """
 
 import json
@@ -24,7 +24,7 @@ from context_plane.materialize import Builder
 from resources.builders import Builders
 from resources.plane import PlaneResource
 from sensors.attempts import attempts, busy_tenants
-from sensors.work import Work, described, fingerprint, lacking, request
+from sensors.work import fingerprint, lacking, request
 
 INTERVAL: Final = 5
 SECONDS: Final = 20.0  # of a tick's 60
@@ -80,14 +80,17 @@ class Tick:
     """What goes on, for the tick's log."""
     requests: list[dg.RunRequest] = field(default_factory=list)
     states: list[LogState] = field(default_factory=list)
-    news: bool = False
     known: list[str] = field(default_factory=list)
     """Names of all tenants."""
+    quiet: int = 0
+    """How many tenants lack nothing."""
+    news: bool = False
 
     def run(self) -> None:
         """Looks at the tenants, beginning where the tick before stopped."""
         deadline = monotonic() + SECONDS
         self.known = self.builders.tenants()
+        self.lines += self._of_specs()
         busy = busy_tenants(self.instance)
         for tenant in self._in_turn():
             if monotonic() >= deadline or len(self.requests) >= REQUESTS:
@@ -116,6 +119,14 @@ class Tick:
             asset_events=[self._observation()] if self.news else [],
         )
 
+    def _of_specs(self) -> Iterator[str]:
+        """What is wrong with the home's specs, or newer than the code location."""
+        specs = self.builders.specs
+        yield from (f"context spec left out: {broken.error}" for broken in specs.broken)
+        for name in specs.good:
+            if name not in self.graph.specs.good:
+                yield f"context {name} is new: reload the code location"
+
     def _in_turn(self) -> Iterator[str]:
         start = self.cursor["next"]
         yield from sorted(self.known, key=lambda tenant: (tenant < start, tenant))
@@ -126,24 +137,27 @@ class Tick:
         if self.cursor["seen"].get(tenant) != builder.history.head:
             self.cursor["seen"][tenant], self.news = builder.history.head, True
         if self.cursor["quiet"].get(tenant) == _state(builder):
-            return
-        if run is not None:
+            self.quiet += 1
+        elif run is not None:
             self.lines.append(f"{tenant}: run {run[:8]} is not over yet; what came meanwhile is next")
-            return
-        lack = lacking(builder, self.graph.span, self.graph.specs.good)
-        self.lines += [f"{tenant}: {note}" for note in lack.notes]
-        self._ask(lack.work)
-        if not lack.work and not lack.notes:
-            self.cursor["quiet"][tenant] = _state(builder)
+        else:
+            self._ask(tenant, builder)
 
-    def _ask(self, works: tuple[Work, ...]) -> None:
-        for work in works:
+    def _ask(self, tenant: str, builder: Builder) -> None:
+        span = self.graph.span
+        lack = lacking(builder, span, self.graph.specs.good)
+        self.lines += [f"{tenant}: {note}" for note in lack.notes]
+        for work in lack.work:
             attempt, due = attempts(self.instance, work)
             if due > time():
                 at = datetime.fromtimestamp(due, UTC).strftime("%H:%M:%S")
-                self.lines.append(f"{described([work])}: stale after {attempt} runs; tried again at {at} UTC")
+                text = f"{tenant} {work.windows(span)}: still stale after {attempt} runs; the next starts at {at} UTC"
+                self.lines.append(text)
             else:
-                self.requests.append(request(work, self.graph.span, attempt))
+                self.requests.append(request(work, span, attempt))
+        if not lack.work and not lack.notes:
+            self.cursor["quiet"][tenant] = _state(builder)
+            self.quiet += 1
 
     def _observation(self) -> dg.AssetObservation:
         tags = {"dagster/data_version": data_version(self.states).value}
@@ -152,8 +166,7 @@ class Tick:
     def _why(self) -> str:
         if not self.known:
             return "there are no tenants yet: ingest some events"
-        quiet = f"{len(self.cursor['quiet'])} of {len(self.known)} tenants are up to date"
-        return "; ".join([quiet, *self.lines[:5]])
+        return "; ".join([f"{self.quiet} of {len(self.known)} tenants are up to date", *self.lines[:5]])
 
 
 def _state(builder: Builder) -> str:

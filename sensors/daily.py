@@ -36,16 +36,15 @@ def build_daily(graph: Graph) -> dg.ScheduleDefinition:
         deadline = monotonic() + SECONDS
         requests: list[dg.RunRequest] = []
         source = f"daily/{context.scheduled_execution_time:%Y-%m-%d}/"
-        tenants = []
-        for builder in plane.builders.all():
-            tenants.append(builder.history.tenant)
+        tenants = plane.builders.tenants()
+        for tenant in tenants:
             if monotonic() >= deadline:
-                context.log.warning(f"the tick's time is spent at {tenants[-1]}; the sensor does the rest")
+                context.log.warning("the tick's time is spent at %s; the sensor does the rest", tenant)
                 break
             try:
-                work = lacking(builder, graph.span, graph.specs.good).work
+                work = lacking(plane.builders.of(tenant), graph.span, graph.specs.good).work
             except ContextPlaneError as error:
-                context.log.error(f"{tenants[-1]}: {error}")
+                context.log.error("%s: %s", tenant, error)
             else:
                 requests += [request(each, graph.span, 0, source) for each in work]
         if tenants:

@@ -6,22 +6,23 @@ that a tick may be repeated; another commit, another spec or another attempt giv
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
 from context_assets import names
-from context_assets.partitions import Span, joined, keys_of, range_tags
+from context_assets.partitions import Span, joined, range_tags
 from context_plane.canonical import digest
 from context_plane.instants import DAY, day_of
-from context_plane.parts.grain import runs
+from context_plane.parts.grain import runs, window_key
 
 if TYPE_CHECKING:
     from context_plane.materialize import Builder, Stale
 
 TENANT_TAG: Final = "context_plane/tenant"
+WINDOWS_TAG: Final = "context_plane/windows"
 WORK_TAG: Final = "context_plane/work"
 
 
@@ -34,6 +35,12 @@ class Work:
     """The windows to refresh; `None` where only publication is missing."""
     state: str
     """Fingerprint of what is stale."""
+
+    def windows(self, span: Span) -> str:
+        """The first and last window for people: ``2026-03-01..2026-03-31``."""
+        if self.days is None:
+            return "publish"
+        return "..".join(window_key(day, span.grain) for day in self.days)
 
 
 @dataclass(frozen=True)
@@ -48,23 +55,25 @@ def lacking(builder: Builder, span: Span, specs: Collection[str]) -> Lack:
     """What a tenant's materialization lacks. `specs` are those that the code location has assets for."""
     stale = builder.stale()
     contexts = {name: days for name, days in stale.contexts.items() if name in specs and days}
-    notes = [f"context {name} is new: reload the code location" for name in builder.specs if name not in specs]
     wanted = {*stale.timeline, *(day for days in contexts.values() for day in days)}
-    outside = sorted(day for day in wanted if not span.covers(day))
-    if outside:
-        first, last = day_of(outside[0] * DAY), day_of(outside[-1] * DAY)
-        notes.append(
-            f"{len(outside)} days from {first} to {last} have no partition (they start on {span.first}): "
-            "reload the code location, or set CONTEXT_PLANE_START earlier"
-        )
-    work = [_refresh(builder, stale, contexts, days) for days in joined(runs(wanted - {*outside}, span.grain), span.grain)]
+    outside = {day for day in wanted if not span.covers(day)}
+    ranges = joined(runs(wanted - outside, span.grain), span.grain)
+    work = [_refresh(builder, stale, contexts, days) for days in ranges]
     if not work and stale.unpublished:
         work = [Work(stale.tenant, None, fingerprint([stale.until, *sorted(builder.specs)]))]
-    return Lack(tuple(work), tuple(notes))
+    return Lack(tuple(work), _without_partition(outside, span))
+
+
+def _without_partition(days: Collection[int], span: Span) -> tuple[str, ...]:
+    if not days:
+        return ()
+    first, last = day_of(min(days) * DAY), day_of(max(days) * DAY)
+    place = f"{len(days)} days from {first} to {last} have no partition, these start on {span.first}"
+    return (f"{place}: reload the code location, or set CONTEXT_PLANE_START earlier",)
 
 
 def _refresh(builder: Builder, stale: Stale, contexts: dict[str, tuple[int, ...]], days: tuple[int, int]) -> Work:
-    """The work of a range. Its state is all that its outcome depends on: the range's own days, and timelines before it."""
+    """The work of a range. Its state is all that its outcome depends on: its days, and the timelines before them."""
     first, last = days
     touched = builder.history.touched()
     state: dict[str, Any] = {
@@ -79,23 +88,13 @@ def _refresh(builder: Builder, stale: Stale, contexts: dict[str, tuple[int, ...]
 
 def request(work: Work, span: Span, attempt: int, source: str = "") -> dg.RunRequest:
     """The run request of a work. `attempt` counts the runs before it for the same state."""
-    tags = {TENANT_TAG: work.tenant, WORK_TAG: work.state}
+    tags = {TENANT_TAG: work.tenant, WORK_TAG: work.state, WINDOWS_TAG: work.windows(span)}
+    key = f"{source}{work.tenant}/{work.windows(span)}/{work.state}/{attempt}"
     if work.days is None:
-        key = f"{source}{work.tenant}/publish/{work.state}/{attempt}"
         return dg.RunRequest(run_key=key, tags=tags, asset_selection=[dg.AssetKey(names.SNAPSHOT)])
-    first, last = keys_of(work.tenant, work.days, span.grain)
-    key = f"{source}{first}..{last.partition('|')[2]}/{work.state}/{attempt}"
     return dg.RunRequest(run_key=key, tags=tags | range_tags(work.tenant, work.days, span.grain))
 
 
 def fingerprint(state: Any) -> str:
     """A short hash of JSON values: what makes run keys differ where the state does."""
     return digest(state).removeprefix("sha256:")[:16]
-
-
-def described(works: Iterable[Work]) -> str:
-    """The works for a log line."""
-    return ", ".join(
-        f"{work.tenant} " + (f"{day_of(work.days[0] * DAY)}..{day_of(work.days[1] * DAY)}" if work.days else "publication")
-        for work in works
-    )

@@ -295,3 +295,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_settings(tmp_path, {"CONTEXT_PLANE_GRAIN": "year"})
     assert caught.value.where == "CONTEXT_PLANE_GRAIN"
+
+
+def test_a_query_without_end_is_stopped(plane: ContextPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An honest but endless query fails with a reason, and the plane goes on."""
+    monkeypatch.setattr("context_plane.query.MAX_SECONDS", 1)
+    plane.ingest("acme", EVENTS)
+    with pytest.raises(InputError, match="does not run"):
+        plane.sql("acme", "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range % 7 = b.range % 11")
+    assert plane.sql("acme", "SELECT 1 AS one").to_pylist() == [{"one": 1}]

@@ -1,0 +1,1 @@
+"""Bundles: context specs compiled and evaluated over timelines, packed, and served."""

@@ -1,8 +1,8 @@
 """The bundle a reader holds: one entity's context under one spec at one instant.
 
 Here belongs the value itself and how it is read. How its bytes come about is `render` and `evaluate`; where they are
-stored is `pack`. A bundle is made for every read, thousands in a loop, so it keeps the bytes and parses them only when a
-part of them is asked for.
+stored is `pack`. A bundle is made for every read, thousands in a loop, so it keeps the bytes and parses them only when
+a part of them is asked for.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a spec reads out of events, as SQL columns over the timeline.
 
-Here belongs how a path of JSON data becomes text, number, boolean or instant, which events a field counts, and how mixed
-values rank. What is then computed over the columns is `compile`. Everything that two fields share is one column,
-computed once an event: a column is known by its SQL, and lies one layer of SELECT above the columns that it names.
+Here belongs how a path of JSON data becomes text, number, boolean or instant, which events a field counts, and how
+mixed values rank. What is then computed over the columns is `compile`. What two fields share is one column, computed
+once an event: a column is known by its SQL, and lies one layer of SELECT above the columns that it names.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from context_plane.sql.engine import literal
 _NUMBER: Final = r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?"
 # What DECIMAL(38, 10) holds exactly, with room for a sum of 10^9 such numbers.
 _DECIMAL: Final = (
-    r"-?([0-9]{1,18}(\.[0-9]{1,10})?|[0-9](\.[0-9]{1,3})?e-0?7|[0-9](\.[0-9]{1,2})?e-0?8|[0-9](\.[0-9])?e-0?9|[0-9]e-10)"
+    r"-?([0-9]{1,18}(\.[0-9]{1,10})?"
+    r"|[0-9](\.[0-9]{1,3})?e-0?7|[0-9](\.[0-9]{1,2})?e-0?8|[0-9](\.[0-9])?e-0?9|[0-9]e-10)"
 )
 _INTEGER: Final = r"-?[0-9]{1,38}"
-_INSTANT: Final = (
-    r"\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)"
-)
+_CLOCK: Final = r"([01]\d|2[0-3]):[0-5]\d"
+_INSTANT: Final = rf"\d{{4}}-\d\d-\d\d[Tt ]{_CLOCK}:[0-5]\d(\.\d{{1,9}})?([Zz]|[+-]{_CLOCK})"
 _YEARS_1_TO_9999: Final = "BETWEEN -62135596800000000 AND 253402300799999999"
 _NUMBERS_LAST: Final = 1 << 60  # added to the ranks of numbers where the greatest is sought, so that they beat strings
 _REFERENCE: Final = re.compile(r"\bv\d+\b")
@@ -41,7 +41,7 @@ class Columns:
         self._layers: dict[str, int] = {}
 
     def extract(self, entity_type: str, keep: Iterable[str]) -> str:
-        """The statement over ``events``, which are timelines: one row an event, sorted by (entity, time, source, id)."""
+        """The statement over ``events``, rows of timelines: one row an event, by (entity, time, source, id)."""
         paths = ", ".join(literal(path) for path in self._paths)
         data = f", json_extract(data, [{paths}]) AS j" if paths else ""
         own = " OR ".join(f"type {_like(glob)}" for glob in self._own_globs)
@@ -94,13 +94,13 @@ class Columns:
 
     def decimal(self, number: str) -> str:
         """The number as DECIMAL(38, 10) where that is exactly its text, else NULL."""
-        return self.column(
-            f"CASE WHEN regexp_full_match({number}, '{_DECIMAL}') THEN TRY_CAST({number} AS DECIMAL(38, 10)) END"
-        )
+        written = f"regexp_full_match({number}, '{_DECIMAL}')"
+        return self.column(f"CASE WHEN {written} THEN TRY_CAST({number} AS DECIMAL(38, 10)) END")
 
     def whole(self, number: str) -> str:
         """Integers exactly, because doubles beyond 2^53 cannot tell neighbours apart."""
-        return self.column(f"CASE WHEN regexp_full_match({number}, '{_INTEGER}') THEN TRY_CAST({number} AS HUGEINT) END")
+        written = f"regexp_full_match({number}, '{_INTEGER}')"
+        return self.column(f"CASE WHEN {written} THEN TRY_CAST({number} AS HUGEINT) END")
 
     def boolean(self, target: str, *, loose: bool) -> str:
         """True and false; `loose` also from strings."""
@@ -119,7 +119,7 @@ class Columns:
         return self.column(f"row_number() OVER (ORDER BY {', '.join(order)})")
 
     def mixed_rank(self, target: str, *, greatest: bool) -> tuple[str, str]:
-        """Numbers by value and strings by code point, numbers before strings; and SQL for: the value is one of these."""
+        """Numbers by value, then strings by code point; and SQL for: the value is one of these."""
         number, json = self.number(target, loose=False), self.json(target)
         string = self.column(f"CASE WHEN {json}[1] = '\"' THEN json_extract_string({json}, '$') END")
         rank = self.rank(f"{self.double(number)} NULLS LAST", self.whole(number), string, json)

@@ -1,12 +1,12 @@
 """A context spec as DuckDB SQL.
 
-Here belongs the translation of operators, as text: one statement that extracts what the spec needs from events, one that
-aggregates extracted events into one row an entity, one for the `expr` fields. The columns under them are `columns`,
-running the statements is `evaluate`, turning their rows into JSON is `render`.
+Here belongs the translation of operators, as text: one statement that extracts what the spec needs from events, one
+that aggregates extracted events into one row an entity, one for the `expr` fields. The columns under them are
+`columns`, running the statements is `evaluate`, what their rows mean is `outputs`.
 
 Extracted events are sorted by (entity, time, source, id) and numbered: ``n`` is an event's place, so that the latest of
-some events is their greatest ``n``, ties and all, and aggregation works on narrow numbers while the values stay where they
-are. Which events a window holds depends on the instant and is only in the second statement.
+some events is their greatest ``n``, ties and all, and aggregation works on narrow numbers while the values stay where
+they are. What depends on the instant comes as columns (``w0`` …), so that every statement is planned once.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ SUMMARY_EVENTS: Final = 30  # so many of the most recent events with text are co
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A column of the extracted events and how it is written as JSON: ``json`` and ``number`` hold JSON text, ``boolean``
-    holds true or false, ``text`` is quoted, ``cut`` is quoted and shortened, ``time`` holds microseconds."""
+    """A column of the extracted events and how it becomes JSON: ``json`` and ``number`` hold JSON text, ``boolean``
+    true or false, ``text`` is quoted, ``cut`` is quoted and shortened, ``time`` holds microseconds."""
 
     column: str
     kind: str
@@ -60,10 +60,11 @@ class Quoted:
 class Program:
     """A compiled spec.
 
-    `extract` reads ``events``, the columns of timelines. `aggregate` reads ``batch``: `c` the entity's number, `n`, `t`, for
-    each window but the widest ``w0``, ``w1`` … which events it holds, and the columns `narrow`, of which those in `codes` hold
-    numbers for equal values. `derive` reads ``fields``: `i`, and what expressions name; its result has a column for each of
-    `derived`."""
+    `extract` reads ``events``, the columns of timelines. `aggregate` reads ``batch``: `c` the entity's number, `n`,
+    `t`, for each window but the widest ``w0``, ``w1`` … whether it holds the event, and the columns `narrow`, of which
+    those in `codes` hold numbers for equal values. `derive` reads ``fields``: `i`, and what expressions name; its
+    result has a column for each of `derived`.
+    """
 
     extract: str
     aggregate: str
@@ -133,13 +134,15 @@ class _Compiler:
             case "list":
                 return self._list(field, at)
             case "latest" | "first":
-                value = self._value(str(field.target), field.type)
+                picked = self._value(str(field.target), field.type)
                 pick = "max" if field.operator == "latest" else "min"
-                self._aggregate(f"{pick}(n)", self._mask(field, f"{value.column} IS NOT NULL"))
-                return Output(field, at, (value,))
+                self._aggregate(f"{pick}(n)", self._mask(field, f"{picked.column} IS NOT NULL"))
+                return Output(field, at, (picked,))
             case _:
-                present = f"{self._value(field.target, None).column} IS NOT NULL" if isinstance(field.target, str) else None
-                self._aggregate("count(*)", self._mask(field, present))
+                counted = None
+                if isinstance(field.target, str):
+                    counted = f"{self._value(field.target, None).column} IS NOT NULL"
+                self._aggregate("count(*)", self._mask(field, counted))
                 return Output(field, at)
 
     def summary(self, summary: Summary) -> Quoted:

@@ -19,8 +19,8 @@ import duckdb
 import numpy as np
 
 from context_plane.bundles.compile import compile_spec
-from context_plane.bundles.loaded import Loaded
-from context_plane.bundles.outputs import Expressions, Span, field_values
+from context_plane.bundles.loaded import Loaded, Span
+from context_plane.bundles.outputs import Expressions, field_values
 from context_plane.bundles.prepared import Prepared
 from context_plane.bundles.render import BodyWriter, values_at
 from context_plane.bundles.summary import Source, summarize
@@ -74,9 +74,7 @@ class Evaluator:
         self._expressions = Expressions(self._con, self._program, spec.fields) if self._program.derive else None
         self._loaded: Loaded | None = None
 
-    def load(
-        self, events: pa.Table | Sequence[Path], extra: pa.Table | None = None, entity: str | None = None
-    ) -> None:
+    def load(self, events: pa.Table | Sequence[Path], extra: pa.Table | None = None, entity: str | None = None) -> None:
         """Extracts what the spec needs from timeline rows (a table, or Parquet files) and `extra` rows, replacing what
         was loaded before. With `entity` only that entity's events.
 
@@ -89,7 +87,9 @@ class Evaluator:
         except (duckdb.OutOfMemoryException, MemoryError) as error:
             raise Infeasible("the events do not fit into memory", where=where, remedy="load fewer at once") from error
         except (duckdb.Error, OSError, ValueError, KeyError) as error:
-            raise Corrupt(f"the timeline cannot be read: {error}", where=where, remedy="materialize it again") from error
+            raise Corrupt(
+                f"the timeline cannot be read: {error}", where=where, remedy="materialize it again"
+            ) from error
 
     def entities(self, before: int) -> list[str]:
         """The entities with an event before the instant, sorted by code point."""

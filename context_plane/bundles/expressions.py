@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 # SQL types of what an expression sees, by kind.
 SQL_TYPES: Final = {
-    "count": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN", "time": "TIMESTAMP", "text": "VARCHAR", "json": "VARCHAR",
-}  # fmt: skip
-_KINDS: Final = {
-    "BOOLEAN": "boolean", "VARCHAR": "text", "TIMESTAMP": "time", "TIMESTAMP WITH TIME ZONE": "time", "BIGINT": "number",
-    "DOUBLE": "number",
-}  # fmt: skip
+    "count": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "time": "TIMESTAMP",
+    "text": "VARCHAR",
+}
 _BIND_LOCK: Final = threading.Lock()  # one connection serves one statement at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """A field's `where`: checked SQL over normalised targets, the kind in which it reads each of them, and the target
-    that is also read from strings because the field says its type."""
+    that is read from strings too because the field says its type."""
 
     expression: Expression
     kinds: Mapping[str, str]
@@ -46,7 +46,8 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """An `expr` field: SQL over the columns ``f0``, ``f1`` … of the other fields, what it names, the kind of its value."""
+    """An `expr` field: SQL over the columns ``f0``, ``f1`` … of all fields, and what it names; its value is a ``time``
+    or can be written as ``json``."""
 
     name: str
     sql: str
@@ -82,7 +83,7 @@ def condition(field: Field, where: str = "") -> Condition | None:
 
 
 def derive(fields: Sequence[Field], at: Locate) -> tuple[Derived, ...]:
-    """The `expr` fields in an order in which each names only earlier ones. Raises `InputError`, for cycles with the path."""
+    """The `expr` fields, each behind those it names. Raises `InputError`, for circles with the path."""
     from context_plane.sql import guard
 
     columns = {field.name: f"f{index}" for index, field in enumerate(fields)}
@@ -100,13 +101,18 @@ def derive(fields: Sequence[Field], at: Locate) -> tuple[Derived, ...]:
         for field in fields
         if field.operator == "expr" and isinstance(field.target, str)
     }
-    types = {columns[field.name]: SQL_TYPES[value_kind(field)] for field in fields if field.operator not in ("expr", "list")}
+    plain = [field for field in fields if field.operator not in ("expr", "list")]
+    types = {columns[field.name]: SQL_TYPES[value_kind(field)] for field in plain}
     found: list[Derived] = []
     for name in _order({name: each.columns for name, each in checked.items()}, at):
         sql = f"TRY({checked[name].sql})"
         remedy = "latest and first are text in an expression unless the field says type: number, boolean or time"
         types[columns[name]] = _bind(sql, types, at(name, "expr"), remedy)
-        found.append(Derived(name, sql, checked[name].columns, _KINDS.get(types[columns[name]], "json")))
+        found.append(
+            Derived(
+                name, sql, checked[name].columns, "time" if types[columns[name]].startswith("TIMESTAMP") else "json"
+            )
+        )
     return tuple(found)
 
 

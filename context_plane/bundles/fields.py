@@ -34,7 +34,7 @@ _GLOB: Final = re.compile(r"[^\s\x00-\x1f\ud800-\udfff]{1,256}")
 _BAD_KEY: Final = re.compile(r'["\\*\x00-\x1f\ud800-\udfff]')
 _COMMON: Final = ("of", "where", "window")
 _OPTIONS: Final = {
-    **{operator: (*_COMMON, "type") for operator in OPERATORS},
+    **dict.fromkeys(OPERATORS, (*_COMMON, "type")),
     "exists": _COMMON,
     "count": _COMMON,
     "list": (*_COMMON, "last", "first"),
@@ -46,9 +46,12 @@ Locate = Callable[..., str]  # the place of a key in its file, such as contexts/
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A normalised field. `target` is `None` where every matching event counts (``count: true``); paths into the
-    event's data begin with ``data.``. `window` is the field's own or the spec's, in microseconds; `None` is all history.
-    `limit` and `newest` are how many items a list takes and from which end."""
+    """A normalised field.
+
+    `target` is `None` where every matching event counts (``count: true``); paths into an event's data begin with
+    ``data.``. `window` is the field's own or the spec's, in microseconds; `None` is all history. `limit` and `newest`
+    are how many items a list takes and from which end.
+    """
 
     name: str
     operator: str
@@ -68,7 +71,8 @@ class Field:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Field:
         """The field that `to_json` wrote."""
-        return cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in value.items()})
+        items: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+        return cls(**items)
 
 
 def refuse(what: str, where: str, remedy: str) -> NoReturn:
@@ -94,14 +98,14 @@ def parse_field(name: str, value: Any, window: int | None, at: Locate) -> Field:
         if key != operator and key not in _OPTIONS[operator]:
             _unknown_key(name, operator, str(key), at)
     of = parse_globs(value["of"], at(name, "of")) if "of" in value else ()
-    where = _text(value["where"], at(name, "where"), "write an SQL condition over data fields") if "where" in value else None
+    where = _sql(value["where"], at(name, "where")) if "where" in value else None
     if "window" in value:
         window = parse_window(value["window"], at(name, "window"))
     kind = value.get("type")
     if kind is not None and kind not in TYPES:
         refuse(f"there is no type {str(kind)[:40]!r}", at(name, "type"), nearest(str(kind), TYPES))
     if operator == "expr":
-        return Field(name, "expr", _text(value["expr"], at(name, "expr"), "write an SQL expression over other fields"))
+        return Field(name, "expr", _sql(value["expr"], at(name, "expr")))
     target = _target(operator, value[operator], at(name, operator))
     _check_type(operator, target, kind, at(name, "type"))
     limit, newest = _limit(name, value, at) if operator == "list" else (0, True)
@@ -162,9 +166,9 @@ def _unknown_key(name: str, operator: str, key: str, at: Locate) -> NoReturn:
     refuse(f"{operator} has no option {key[:40]!r}", at(name, key), nearest(key, known or (operator,)))
 
 
-def _text(value: Any, where: str, remedy: str) -> str:
+def _sql(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        refuse("SQL text is missing", where, remedy)
+        refuse("SQL text is missing", where, "write an SQL expression, such as amount > 10")
     return value.strip()
 
 
@@ -194,9 +198,10 @@ def _check_type(operator: str, target: str | tuple[str, ...] | None, kind: str |
         return
     if target in (*PSEUDO_FIELDS, "day", "hour"):
         refuse(f"{target} has its type already", where, "remove it")
-    allowed = {"sum": ("number",), "avg": ("number",), "min": ("number", "time", "text"), "max": ("number", "time", "text")}
-    if kind not in allowed.get(operator, TYPES):
-        refuse(f"{operator} cannot read its values as {kind}", where, f"use {' or '.join(allowed[operator])}")
+    numbers, ordered = ("number",), ("number", "time", "text")
+    allowed = {"sum": numbers, "avg": numbers, "min": ordered, "max": ordered}.get(operator, TYPES)
+    if kind not in allowed:
+        refuse(f"{operator} cannot read its values as {kind}", where, f"use {' or '.join(allowed)}")
 
 
 def _limit(name: str, value: Mapping[Any, Any], at: Locate) -> tuple[int, bool]:

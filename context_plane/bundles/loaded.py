@@ -1,13 +1,14 @@
 """Extracted events in memory: sorted by (entity, time, source, id), so that windows are ranges of places.
 
-Here belongs looking things up in what one load extracted: an entity's events, the range that an instant and a window cut
-out of them, columns for SQL and values for JSON. What is computed over ranges is `evaluate`.
+Here belongs looking things up in what one load extracted: an entity's events, the range that an instant and a window
+cut out of them, columns for SQL and values for JSON. What is computed over ranges is `evaluate`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,45 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A batch of entities at one instant: for each the places of its events in each window, ``lows[window] … high``."""
+
+    codes: Places
+    high: Places
+    lows: Mapping[int | None, Places]
+    low: Places
+    """The lower ends in the widest window."""
+
+    @classmethod
+    def of(cls, codes: Places, ends: Places, starts: Mapping[int | None, Places], widest: int | None) -> Span:
+        """The span of some entities, given the places of all; an entity of code -1 has no events."""
+        high = _of(ends, codes)
+        lows = {window: _of(each, codes) for window, each in starts.items()}
+        return cls(codes, high, lows, lows[widest])
+
+    @property
+    def counts(self) -> Places:
+        """Events of each entity in the widest window."""
+        return self.high - self.low
+
+    def valid_through(self, times: Places, forever: int) -> list[int]:
+        """For each entity the last instant before one of its windows loses an event."""
+        last = np.full(len(self.codes), forever, dtype=np.int64)
+        for window, low in self.lows.items():
+            if window is not None and len(times):
+                oldest = times[np.minimum(low, len(times) - 1)] + window
+                last = np.where(low < self.high, np.minimum(last, oldest), last)
+        found: list[int] = last.tolist()
+        return found
+
+
+def _of(values: Places, codes: Places) -> Places:
+    if not len(values):
+        return np.zeros(len(codes), dtype=np.int64)
+    return np.where(codes >= 0, values[np.maximum(codes, 0)], 0)
 
 
 class Loaded:
@@ -78,7 +118,7 @@ class Loaded:
             facts = facts.append_column(f"w{index}", pa.array(places >= np.repeat(lower, counts)))
         return facts
 
-    def numbers(self, column: str, low: int, high: int) -> NDArray[Any]:
+    def values(self, column: str, low: int, high: int) -> NDArray[Any]:
         """A column's values in a range; NaN for null numbers."""
         return self._arrays(column)[low:high]
 

@@ -7,8 +7,7 @@ is `compile`. Expressions are computed from the JSON of the other fields: they s
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,61 +17,20 @@ from context_plane.bundles import render
 from context_plane.bundles.compile import Output, Program
 from context_plane.bundles.expressions import value_kind
 from context_plane.bundles.fields import DATA, Field
-from context_plane.bundles.loaded import Loaded
+from context_plane.bundles.loaded import Loaded, Span
 from context_plane.bundles.prepared import Prepared
 from context_plane.instants import parse_instant
 
 if TYPE_CHECKING:
     import duckdb
-    from numpy.typing import NDArray
-
-    Places = NDArray[np.int64]
 
 Column = Sequence[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A batch of entities at one instant: for each the places of its events in each window, ``lows[window] … high``."""
-
-    codes: Places
-    high: Places
-    lows: Mapping[int | None, Places]
-    low: Places
-    """The lower ends in the widest window."""
-
-    @classmethod
-    def of(cls, codes: Places, ends: Places, starts: Mapping[int | None, Places], widest: int | None) -> Span:
-        """The span of some entities, given the places of all; an entity of code -1 has no events."""
-        high = _of(ends, codes)
-        lows = {window: _of(each, codes) for window, each in starts.items()}
-        return cls(codes, high, lows, lows[widest])
-
-    @property
-    def counts(self) -> Places:
-        """Events of each entity in the widest window."""
-        return self.high - self.low
-
-    def valid_through(self, times: Places, forever: int) -> list[int]:
-        """For each entity the last instant before one of its windows loses an event."""
-        last = np.full(len(self.codes), forever, dtype=np.int64)
-        for window, low in self.lows.items():
-            if window is not None and len(times):
-                oldest = times[np.minimum(low, len(times) - 1)] + window
-                last = np.where(low < self.high, np.minimum(last, oldest), last)
-        found: list[int] = last.tolist()
-        return found
-
-
-def _of(values: Places, codes: Places) -> Places:
-    if not len(values):
-        return np.zeros(len(codes), dtype=np.int64)
-    return np.where(codes >= 0, values[np.maximum(codes, 0)], 0)
-
-
 def field_values(outputs: Sequence[Output], columns: Sequence[Column], loaded: Loaded, span: Span) -> list[list[str]]:
     """The JSON of each output's values, one an entity of the span. `columns` are those of the aggregation."""
-    return [_READERS[output.field.operator](output, columns, loaded, span) for output in outputs]
+    rows = _Rows(columns, loaded, span)
+    return [rows.read(output) for output in outputs]
 
 
 class Expressions:
@@ -109,62 +67,64 @@ class Expressions:
         ]
 
 
-def _counts(output: Output, columns: Sequence[Column], loaded: Loaded, span: Span) -> list[str]:
-    return [str(count or 0) for count in columns[output.at]]
+class _Rows:
+    """The rows of an aggregation, one an entity of the span."""
 
+    def __init__(self, columns: Sequence[Column], loaded: Loaded, span: Span) -> None:
+        self._columns = columns
+        self._loaded = loaded
+        self._span = span
 
-def _exists(output: Output, columns: Sequence[Column], loaded: Loaded, span: Span) -> list[str]:
-    return [render.boolean(bool(count)) for count in columns[output.at]]
+    def read(self, output: Output) -> list[str]:
+        """The JSON of an output's values."""
+        column = self._columns[output.at]
+        match output.field.operator:
+            case "count" | "count_distinct":
+                return [str(count or 0) for count in column]
+            case "exists":
+                return [render.boolean(bool(count)) for count in column]
+            case "sum":
+                return self._sums(output)
+            case "avg":
+                return self._averages(output)
+            case "list":
+                return self._lists(output)
+            case _:
+                value = output.values[0]
+                return render.pick(self._loaded.table[value.column], value.kind, column)
 
+    def _sums(self, output: Output) -> list[str]:
+        rows = zip(*self._columns[output.at : output.at + 2], strict=True)
+        return [
+            render.double(self._inexact(output, index)) if inexact else render.decimal(total or "0")
+            for index, (total, inexact) in enumerate(rows)
+        ]
 
-def _picks(output: Output, columns: Sequence[Column], loaded: Loaded, span: Span) -> list[str]:
-    value = output.values[0]
-    return render.pick(loaded.table[value.column], value.kind, columns[output.at])
+    def _averages(self, output: Output) -> list[str]:
+        written = []
+        for index, (total, inexact, count) in enumerate(zip(*self._columns[output.at : output.at + 3], strict=True)):
+            exact = Decimal(self._inexact(output, index)) if inexact else Decimal(total or 0)
+            written.append(render.average(exact, count) if count else render.NULL)
+        return written
 
+    def _inexact(self, output: Output, index: int) -> float:
+        """The sum over doubles, where some number of the group is no exact decimal."""
+        low, high = int(self._span.lows[output.field.window][index]), int(self._span.high[index])
+        counted = self._loaded.values(output.mask, low, high).astype(np.bool_)
+        return render.exact_sum(self._loaded.values(output.doubles, low, high)[counted].tolist())
 
-def _sums(output: Output, columns: Sequence[Column], loaded: Loaded, span: Span) -> list[str]:
-    rows = zip(columns[output.at], columns[output.at + 1], strict=True)
-    return [
-        render.double(_inexact(output, loaded, span, index)) if inexact else render.decimal(total or "0")
-        for index, (total, inexact) in enumerate(rows)
-    ]
-
-
-def _averages(output: Output, columns: Sequence[Column], loaded: Loaded, span: Span) -> list[str]:
-    written = []
-    for index, (total, inexact, count) in enumerate(zip(*columns[output.at : output.at + 3], strict=True)):
-        exact = Decimal(_inexact(output, loaded, span, index)) if inexact else Decimal(total or 0)
-        written.append(render.average(exact, count) if count else render.NULL)
-    return written
-
-
-def _inexact(output: Output, loaded: Loaded, span: Span, index: int) -> float:
-    """The sum over doubles, where some value of the group is no exact decimal: correctly rounded in any order."""
-    low, high = int(span.lows[output.field.window][index]), int(span.high[index])
-    doubles = loaded.numbers(output.doubles, low, high)
-    counted = loaded.numbers(output.mask, low, high).astype(np.bool_)
-    return render.exact_sum(doubles[counted].tolist())
-
-
-def _lists(output: Output, columns: Sequence[Column], loaded: Loaded, span: Span) -> list[str]:
-    """Items in time order: values where the list names one field, else objects."""
-    picked = [sorted(places or ()) for places in columns[output.at]]
-    flat = [place for places in picked for place in places]
-    values = [render.pick(loaded.table[value.column], value.kind, flat) for value in output.values]
-    if isinstance(output.field.target, tuple):
-        names = [target.removeprefix(DATA) for target in output.field.target]
-        order = sorted(range(len(names)), key=lambda each: names[each].encode("utf-16-be"))
-        form = "{" + ",".join(f"{render.quote(names[each]).replace('%', '%%')}:%s" for each in order) + "}"
-        items = iter([form % item for item in zip(*(values[each] for each in order), strict=True)])
-    else:
-        items = iter(values[0])
-    return [f"[{','.join(next(items) for _ in places)}]" for places in picked]
-
-
-_READERS: Final[dict[str, Callable[[Output, Sequence[Column], Loaded, Span], list[str]]]] = {
-    "count": _counts, "count_distinct": _counts, "exists": _exists, "latest": _picks, "first": _picks, "min": _picks,
-    "max": _picks, "sum": _sums, "avg": _averages, "list": _lists,
-}  # fmt: skip
+    def _lists(self, output: Output) -> list[str]:
+        """Items in time order: values where the list names one field, else objects."""
+        picked = [sorted(places or ()) for places in self._columns[output.at]]
+        flat = [place for places in picked for place in places]
+        table = self._loaded.table
+        values = [render.pick(table[value.column], value.kind, flat) for value in output.values]
+        if isinstance(output.field.target, tuple):
+            names = [target.removeprefix(DATA) for target in output.field.target]
+            items = iter(render.objects(names, values))
+        else:
+            items = iter(values[0])
+        return [f"[{','.join(next(items) for _ in places)}]" for places in picked]
 
 
 def _number(text: str) -> float | None:
@@ -177,8 +137,12 @@ def _text(text: str) -> str:
     return str(json.loads(text)) if "\\" in text else text[1:-1]
 
 
+def _time(text: str) -> int:
+    return parse_instant(text[1:-1])
+
+
 _PLAIN: Final[dict[str, Callable[[str], Any]]] = {
-    "count": int, "number": _number, "boolean": "true".__eq__, "text": _text, "time": lambda text: parse_instant(text[1:-1]),
+    "count": int, "number": _number, "boolean": "true".__eq__, "text": _text, "time": _time,
 }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Statements that are planned once and run over many Arrow tables.
 
 Planning a spec's SQL takes DuckDB several milliseconds, running it over one entity's events less than one. So each
-statement is prepared over a source whose content is exchanged between runs; nothing else about it may change, neither its
-columns nor a parameter (a parameter makes DuckDB plan again).
+statement is prepared over a source whose content is exchanged between runs; nothing else about it may change, neither
+its columns nor a parameter (a parameter makes DuckDB plan again).
 """
 
 from __future__ import annotations

@@ -11,10 +11,10 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
-from json.encoder import encode_basestring as quote
+from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.bundles.compile import LIST_TEXT_CHARS
@@ -27,6 +27,8 @@ from context_plane.instants import format_instant
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# A quoted JSON string, as canonical JSON writes it.
+quote: Final[Callable[[str], str]] = encode_basestring
 AVERAGE_DIGITS: Final = 12
 NULL: Final = "null"
 
@@ -106,7 +108,9 @@ def boolean(value: bool) -> str:
     return "true" if value else "false"
 
 
-_WRITERS: Final = {"json": json_text, "number": number_text, "boolean": boolean, "text": quote, "cut": cut, "time": instant}
+_WRITERS: Final[dict[str, Callable[[Any], str]]] = {
+    "json": json_text, "number": number_text, "boolean": boolean, "text": quote, "cut": cut, "time": instant,
+}  # fmt: skip
 
 
 def expression(value: Any, kind: str) -> str:
@@ -130,12 +134,23 @@ def values_at(column: pa.ChunkedArray, places: Sequence[int | None]) -> list[Any
     return found
 
 
+def objects(names: Sequence[str], values: Sequence[Sequence[str]]) -> list[str]:
+    """Canonical JSON objects, given the JSON of each name's values."""
+    order = sorted(range(len(names)), key=lambda each: utf16(names[each]))
+    form = "{" + ",".join(f"{quote(names[each]).replace('%', '%%')}:%s" for each in order) + "}"
+    return [form % item for item in zip(*(values[each] for each in order), strict=True)]
+
+
+def utf16(name: str) -> bytes:
+    """What RFC 8785 sorts keys by."""
+    return name.encode("utf-16-be")
+
+
 class BodyWriter:
     """Writes the bodies of one spec's bundles: everything of the JSON object behind ``{"as_of":"…",``."""
 
     def __init__(self, schema: str, tenant: str, names: Sequence[str]) -> None:
-        # RFC 8785 sorts keys by UTF-16 code units.
-        self.order = sorted(range(len(names)), key=lambda index: names[index].encode("utf-16-be"))
+        self.order = sorted(range(len(names)), key=lambda index: utf16(names[index]))
         keys = ",".join(f"{quote(names[index])}:%s" for index in self.order)  # names hold no %
         self._fields = f"{{{keys}}}"
         self._schema = f'"schema":{quote(schema)}'

@@ -15,28 +15,34 @@ from context_plane.ctx import tokens
 
 MAX_CHARS: Final = 2_000  # of one text; what comes later is not considered
 MAX_SENTENCES: Final = 40  # of one text
+# Full stops of Chinese and Japanese, and closing curly quotes, by number because they look like others.
+_WIDE, _CURLY = "\u3002\uff01\uff1f", "\u201d\u2019"
+ENDS: Final = tuple(f".!?…:;,{_WIDE}{_CURLY}\"')]")
 
 _FENCE: Final = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _COMMENT: Final = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _IMAGE: Final = re.compile(r"!\[[^\]\n]*\]\([^)\s]*\)")
 _LINK: Final = re.compile(r"\[([^\]\n]+)\]\([^)\s]*\)")
+_MARKED: Final = re.compile(r"[\n`~<>\]|#]|^\s*(?:[-*+•\d]|$)")  # anything of the following
 # Lines that begin a block of their own: headings, list items, table rows.
 _BLOCK: Final = re.compile(r"\s*(?:#{1,6}\s+|[-*+•]\s+|\d{1,3}[.)]\s+|\|)")
 _QUOTED: Final = re.compile(r"\s*>")
 _RULE: Final = re.compile(r"[\s\-=_*|:+]*")
-_END: Final = re.compile(r"(?<=[.!?…])[\"'”’)\]*_`]*\s+(?=[^\sa-z])|(?<=[。！？])\s*")
+_END: Final = re.compile(rf"[.!?…][\"'{_CURLY})\]*_`]*\s+(?=[^\sa-z])|[{_WIDE}]\s*")
 # A full stop after these ends no sentence, nor does one after a single letter (an initial, e.g., i.e.).
 _ABBREVIATION: Final = re.compile(
     r"(?:^|[\s(\[\"'])(?:[A-Za-z](?:\.[A-Za-z])*|mr|mrs|ms|dr|prof|st|vs|etc|cf|approx|no|nr|fig|sec|inc|ltd|co|jr|sr)\.$",
     re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"\w+")
+# Words that distinguish nothing, single ASCII letters among them.
 _STOP_WORDS: Final = frozenset(
-    """a about after all also am an and any are as at be because been before being but by can could did do does doing for
-    from further had has have having he her here hers him his how i if in into is it its itself just may me might more
-    most must my no nor not now of off on once only or other our ours out over own please same she should so some such
-    than thank thanks that the their theirs them then there these they this those through to too under until up us very
-    was we were what when where which while who whom why will with would yes you your yours""".split()
+    """a b c d e f g h i j k l m n o p q r s t u v w x y z about after all also am an and any are as at be because
+    been before being but by can could did do does doing for from further had has have having he her here hers him
+    his how if in into is it its itself just may me might more most must my no nor not now of off on once only or
+    other our ours out over own please same she should so some such than thank thanks that the their theirs them
+    then there these they this those through to too under until up us very was we were what when where which while
+    who whom why will with would yes you your yours""".split()
 )
 
 
@@ -52,15 +58,15 @@ class Sentence(NamedTuple):
 def sentences(text: str) -> tuple[Sentence, ...]:
     """The sentences of a text, in order, of which each says something (has an informative word).
 
-    Code blocks, quoted lines, comments and images are left out. `text` is at most `MAX_CHARS` long: callers cut it, so that
-    what is remembered between calls stays small.
+    Code blocks, quoted lines, comments and images are left out. `text` is at most `MAX_CHARS` long: callers cut it, so
+    that what is remembered between calls stays small.
     """
     count = tokens.counter()
     found: list[Sentence] = []
     for piece in _pieces(text):
-        words = frozenset(_informative(piece))
+        words = frozenset(_WORD.findall(piece.casefold())) - _STOP_WORDS
         if words:
-            found.append(Sentence(piece, words, count(" " + piece)))
+            found.append(Sentence(piece, words, count(f" {piece}" if piece.endswith(ENDS) else f" {piece};")))
             if len(found) == MAX_SENTENCES:
                 break
     return tuple(found)
@@ -70,10 +76,9 @@ def _pieces(text: str) -> Iterator[str]:
     for block in _blocks(text):
         start = 0
         for end in _END.finditer(block):
-            piece = block[start : end.start()]
-            if not _ABBREVIATION.search(piece[-12:]):
-                closing = end.group().rstrip()
-                yield piece.strip() + closing
+            at = end.start()
+            if block[max(0, at - 7) : at].isalnum() or not _ABBREVIATION.search(block, max(start, at - 12), at + 1):
+                yield block[start : end.end()].strip()
                 start = end.end()
         if rest := block[start:].strip():
             yield rest
@@ -81,14 +86,11 @@ def _pieces(text: str) -> Iterator[str]:
 
 def _blocks(text: str) -> Iterator[str]:
     """Paragraphs, headings, list items and table rows, each on one line."""
-    if "`" in text or "~~~" in text:
-        text = _FENCE.sub("\n\n", text)
-    if "<!--" in text:
-        text = _COMMENT.sub(" ", text)
-    if "](" in text:
-        text = _LINK.sub(r"\1", _IMAGE.sub(" ", text))
+    if not _MARKED.search(text):
+        yield " ".join(text.split())
+        return
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in _unmarked(text).splitlines():
         begins = _BLOCK.match(line)
         quoted = _QUOTED.match(line)
         if (begins or quoted or not line.strip()) and lines:
@@ -97,16 +99,19 @@ def _blocks(text: str) -> Iterator[str]:
         if quoted or _RULE.fullmatch(line):
             continue
         content = " ".join(line[begins.end() if begins else 0 :].split())
-        if begins and begins.group().lstrip().startswith("#"):
+        mark = begins.group().lstrip()[:1] if begins else ""
+        if mark == "#":
             yield content.rstrip("# ")
         elif content:
-            lines.append(content)
+            lines.append(content.rstrip("| ") if mark == "|" else content)
     if lines:
         yield " ".join(lines)
 
 
-def _informative(piece: str) -> Iterator[str]:
-    """The words of a sentence that can distinguish it, case folded: no stop words, no single ASCII letters."""
-    for word in _WORD.findall(piece.casefold()):
-        if word not in _STOP_WORDS and (len(word) > 1 or word.isdigit() or not word.isascii()):
-            yield word
+def _unmarked(text: str) -> str:
+    """The text without code blocks, comments and images, and with links as their words."""
+    if "`" in text or "~~~" in text:
+        text = _FENCE.sub("\n\n", text)
+    if "<!--" in text:
+        text = _COMMENT.sub(" ", text)
+    return _LINK.sub(r"\1", _IMAGE.sub(" ", text)) if "](" in text else text

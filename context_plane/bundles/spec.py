@@ -105,7 +105,7 @@ def load_specs(folder: Path) -> dict[str, ContextSpec]:
 
 
 def parse_spec(text: str, where: str = "context spec") -> ContextSpec:
-    """The spec in a YAML text, `where` being the file's name in errors. Raises `InputError` with line, key and remedy."""
+    """The spec in a YAML text; `where` is the file's name in errors. Raises `InputError` with line, key and remedy."""
     return _parse(load(text, where))
 
 

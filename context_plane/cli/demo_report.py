@@ -31,7 +31,7 @@ def show(told: Told) -> None:
 def _picks(picks: Sequence[Pick], quality: Quality) -> None:
     say(f"The agent read the bundles and contacts {quality.picked:,} customers. The first of them:")
     for pick in picks[:PICKS_SHOWN]:
-        say(f"  {pick.entity}: {', '.join(pick.reasons)}")
+        say(f"  {pick.entity}: {'; '.join(pick.reasons)}")
         for sentence in pick.summary.splitlines():
             say(f"      {sentence}")
     say(

@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
@@ -121,8 +121,9 @@ def _tokenizer() -> Check:
     return Check("tokenizer", "ok", f"{tokens.TOKENIZER}, offline")
 
 
+@cache
 def _dagster() -> Check:
-    """Imports it in a process of its own: the plane never loads it."""
+    """Imports it, in a process of its own: the plane never loads it."""
     code = "import dagster; print(dagster.__version__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode == 0:

@@ -19,7 +19,8 @@ def examine_store(settings: Settings) -> Iterator[Check]:
     """The store first; without it nothing is known about tenants."""
     from context_plane.plane import ContextPlane
 
-    yield from _files("spec", settings.contexts, _spec)
+    specs = list(_files("spec", settings.contexts, _spec))
+    yield from specs
     yield from _files("mapping", settings.sources, _mapping)
     if "://" not in settings.store and not os.path.exists(settings.store):
         yield Check("store", "note", f"{settings.store} does not exist yet", "ingest something")
@@ -34,8 +35,11 @@ def examine_store(settings: Settings) -> Iterator[Check]:
         if isinstance(tenants, Check):
             yield tenants
             return
+        broken = any(check.state == "missing" for check in specs)
         for tenant in tenants:
-            yield attempt(f"tenant {tenant}", partial(_tenant, plane, tenant))
+            name = f"tenant {tenant}"
+            unknown = Check(name, "note", "not compared with its log", "correct the specs first")
+            yield unknown if broken else attempt(name, partial(_tenant, plane, tenant))
 
 
 def _files(kind: str, folder: Path, read: Any) -> Iterator[Check]:

@@ -159,7 +159,7 @@ def _ingest(
     from context_plane.log.ingest import RefusedBatch
 
     events: Any = sys.stdin.buffer if path == STDIN and source is None else path
-    with progress(f"ingest {path}", "events") as bar:
+    with progress(f"ingest {os.path.basename(path)}", "events") as bar:
         try:
             commit = plane.ingest(
                 tenant,

@@ -45,14 +45,20 @@ class Cortex(click.Group):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Runs a command line and exits: 0 done, 1 the answer is no, 2 wrong use or bad input."""
-        extra["standalone_mode"] = False
-        sys.exit(self._run(args, prog_name, extra))
+        # Not click's own main: it answers a closed pipe and Ctrl-C with exit codes of its own.
+        extra.pop("standalone_mode", None)
+        name = prog_name or "cortex"
+        self._main_shell_completion(extra, name)
+        sys.exit(self._run(list(sys.argv[1:] if args is None else args), name, extra))
 
-    def _run(self, args: Sequence[str] | None, prog_name: str | None, extra: dict[str, Any]) -> int:
+    def _run(self, args: list[str], name: str, extra: dict[str, Any]) -> int:
         state: dict[str, bool] = {}
         try:
-            code = super().main(args, prog_name or "cortex", obj=state, **extra)
+            with self.make_context(name, args, obj=state, **extra) as ctx:
+                self.invoke(ctx)
             sys.stdout.flush()
+        except click.exceptions.Exit as end:
+            return end.exit_code
         except (click.Abort, KeyboardInterrupt):
             return INTERRUPTED
         except BrokenPipeError:
@@ -64,7 +70,7 @@ class Cortex(click.Group):
 
                 traceback.print_exc()
             return failures.report(error)
-        return code if isinstance(code, int) else 0
+        return 0
 
 
 def _drop_output() -> None:

@@ -31,8 +31,10 @@ class Broken(click.Command):
         super().__init__(name, short_help="(cannot be used; cortex doctor says why)", add_help_option=False)
         self.error = error
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> NoReturn:  # noqa: ARG002 - click's signature
-        """Raises the reason, before any option is looked at."""
+    def parse_args(self, ctx: click.Context, args: list[str]) -> NoReturn:
+        """Raises the reason, before any option but `--debug` is looked at."""
+        if "--debug" in args:
+            ctx.find_root().obj["debug"] = True
         raise self.error
 
 

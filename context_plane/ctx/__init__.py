@@ -1,0 +1,1 @@
+"""The CTX format: counting tokens, and later encoding, decoding and verifying."""

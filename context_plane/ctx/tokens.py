@@ -1,9 +1,9 @@
 """The one token counter: exact o200k_base counts, offline.
 
-Here belongs counting, and which vocabulary counts are in; what a budget is spent on is decided elsewhere. The vocabulary
-comes in the wheel of `bpe-openai` (GitHub's Rust tokenizer) and is loaded at the first count, about half a second and
-130 MB once a process. Its compiled binding is used, not its Python wrapper, which builds a table of 200,000 Python
-objects that nothing here needs and has no count.
+Here belongs counting, and which vocabulary counts are in; what a budget is spent on is decided elsewhere. The
+vocabulary comes in the wheel of `bpe-openai` (GitHub's Rust tokenizer) and is loaded at the first count, about half a
+second and 130 MB once a process. Its compiled binding is used, not its Python wrapper, which builds a table of 200,000
+Python objects that nothing here needs and has no count.
 """
 
 from __future__ import annotations

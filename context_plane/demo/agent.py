@@ -58,7 +58,7 @@ def judge(bundle: Bundle) -> Pick:
     for name, weight, words in _SIGNALS:
         if count := fields[name]:
             score += weight * min(count, 2)
-            reasons.append(f"{words}: {count}")
+            reasons.append(f"{words} {count}x")
     score -= _doubts(fields)
     if fields["plan"] == "enterprise":
         score = -10.0  # has the largest plan already
@@ -66,9 +66,9 @@ def judge(bundle: Bundle) -> Pick:
 
 
 _SIGNALS: Final = (
-    ("limit_hits", 1.5, "ran into the seat limit"),
-    ("blocked", 1.5, "tried what the plan does not include"),
-    ("interest", 2.0, "asked about more"),
+    ("limit_hits", 1.5, "hit the seat limit"),
+    ("blocked", 1.5, "tried features beyond the plan"),
+    ("interest", 2.0, "asked for more"),
 )
 
 

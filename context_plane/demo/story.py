@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from context_plane.demo.agent import Pick, measure, rank
 from context_plane.demo.customers import World
@@ -26,6 +27,7 @@ from context_plane.plane import ContextPlane
 
 if TYPE_CHECKING:
     from context_plane.bundles.bundle import Bundle
+    from context_plane.log.ingest import Commit
 
 PAST: Final = START + 14 * DAY
 MAX_CUSTOMERS: Final = 100_000
@@ -107,12 +109,7 @@ class _Story:
             events = self._write_events(step.report)
             step.says(f"{events:,} events of {self.world.customers:,} customers over 30 days, in {EVENTS}")
         with self._step("ingest") as step, self._open() as plane:
-            commit = plane.ingest(
-                self.tenant,
-                self.home.root / EVENTS,
-                batch_id="events",
-                progress=lambda count: step.report(count, events),
-            )
+            commit = self._ingest(plane, self.home.root / EVENTS, lambda count: step.report(count, events))
             assert commit.id is not None
             self.figures.events, self.figures.commit = events, commit.id
             newer = plane.builder(self.tenant).history.head - commit.id
@@ -145,7 +142,7 @@ class _Story:
         """Corrections arrive, everything derived is deleted and built again, and bundles are compared."""
         late = list(corrections(self.world))
         with self._step("corrections") as step, self._open() as plane:
-            commit = plane.ingest(self.tenant, late, batch_id="corrections")
+            commit = self._ingest(plane, late)
             step.says(f"commit {commit.id}: {len(late):,} late events on days gone by")
         with self._step("delete") as step:
             removed = self.home.forget()
@@ -157,6 +154,21 @@ class _Story:
             touched = {event["subject"] for event in late}
             self.figures.proof = proof = compare(plane, self.tenant, first, touched, (entity, PAST), removed)
             step.says(f"{proof.identical:,} of {proof.bundles:,} bundles are byte-identical")
+
+    def _ingest(self, plane: ContextPlane, events: Any, progress: Callable[[int], None] | None = None) -> Commit:
+        """Ingests a batch under a name that says what is in it, so that a later run finds it."""
+        from context_plane.log.ingest import RefusedBatch
+
+        text = events.read_bytes() if isinstance(events, Path) else json.dumps(events).encode()
+        batch = sha256(text).hexdigest()[:16]
+        try:
+            return plane.ingest(self.tenant, events, batch_id=batch, progress=progress)
+        except RefusedBatch as error:
+            raise InputError(
+                "this home holds the events of another version of the demo",
+                where=str(self.home.root),
+                remedy="remove it, or name another with --home",
+            ) from error
 
     def _build(self, title: str) -> None:
         with self._step(title) as step, self._open() as plane:

@@ -29,7 +29,7 @@ class Item(NamedTuple):
 
 
 def items(stream: Iterable[bytes], where: str, limit: int) -> Iterator[tuple[int, Item]]:
-    """The items of the one JSON array in a stream of bytes, numbered from 1. Items of more than `limit` characters come as text.
+    """The items of the one JSON array in a stream of bytes, numbered from 1; those beyond `limit` characters as text.
 
     Raises `InputError` where items cannot be told apart any more, so that what follows is unknown.
     """
@@ -61,7 +61,7 @@ def _item(text: _Text, number: int, limit: int) -> Item:
             return Item(value)
     except strict.NotJSON:
         pass  # more of it may have to be read, or it is well-formed and refused all the same
-    end = _end_of_item(text, number, limit)
+    end = _end_of_item(text, number)
     raw, line, text.at = text.held[text.at : end], text.line(), end
     return Item(None, raw, line)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from json.encoder import encode_basestring as quote
 from typing import Any, Final
@@ -27,6 +28,7 @@ _INTEGER: Final = re.compile(r"-?[0-9]+", re.ASCII)
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _DELIMITERS: Final = ",;\t|"
 _MAX_LINE: Final = 64 * 1024 * 1024
+_MAX_REREAD: Final = 1024 * 1024 * 1024  # characters read again behind quotes that are not closed
 _SHOWN: Final = 1_000
 
 
@@ -93,8 +95,12 @@ class CsvRows:
         return tuple(first)
 
     def _records(self) -> Iterator[tuple[int, list[str] | Bad]]:
-        """Records with the line on which they begin. After a broken one, reading goes on with the next line."""
-        lines = _Counted(self._lines())
+        """Records with the line on which they begin.
+
+        After a broken one, reading goes on behind its first line: a quote that is never closed costs one row, not all
+        the rows behind it.
+        """
+        lines = _Counted(self._lines(), self._path)
         records = csv.reader(lines, delimiter=self._delimiter, strict=True)
         while True:
             lines.begin()
@@ -103,7 +109,7 @@ class CsvRows:
             except StopIteration:
                 return
             except csv.Error as error:
-                yield lines.first, Bad(lines.first, f"not CSV: {error}", lines.text()[:_SHOWN])
+                yield lines.first, Bad(lines.first, f"not CSV: {error}", lines.give_back()[:_SHOWN])
                 continue
             if lines.damaged:
                 yield lines.first, Bad(lines.first, "not UTF-8; save the file as UTF-8", lines.text()[:_SHOWN])
@@ -139,10 +145,13 @@ def _narrow(kinds: set[str], value: str) -> bool:
 class _Counted:
     """Lines as `csv` takes them, with what a record that is being read has taken so far."""
 
-    def __init__(self, lines: Iterator[str]) -> None:
+    def __init__(self, lines: Iterator[str], path: str) -> None:
         self._lines = lines
+        self._path = path
         self._number = 0
         self._taken: list[str] = []
+        self._returned: deque[str] = deque()
+        self._budget = _MAX_REREAD
         self.first = 1
         self.damaged = False
 
@@ -150,7 +159,7 @@ class _Counted:
         return self
 
     def __next__(self) -> str:
-        line = next(self._lines)
+        line = self._returned.popleft() if self._returned else next(self._lines)
         self._number += 1
         self._taken.append(line)
         if not line.isascii() and not line.isprintable() and _SURROGATE.search(line):
@@ -163,9 +172,20 @@ class _Counted:
         self._taken.clear()
         self.damaged = False
 
+    def give_back(self) -> str:
+        """Returns all but the first line of the record, which is returned to the caller as text for people."""
+        self._budget -= sum(map(len, self._taken))
+        if self._budget < 0:
+            raise InputError(
+                "too many quotes are not closed", where=f"{self._path}, line {self.first}", remedy="is this CSV?"
+            )
+        self._returned.extendleft(reversed(self._taken[1:]))
+        self._number = self.first
+        return self.text()
+
     def text(self) -> str:
-        """The lines of the record, for people."""
-        return "".join(self._taken).encode(errors="surrogateescape").decode(errors="replace")
+        """The first line of the record, for people."""
+        return self._taken[0].encode(errors="surrogateescape").decode(errors="replace")
 
 
 _SURROGATE: Final = re.compile(r"[\udc80-\udcff]")

@@ -74,7 +74,11 @@ class Store(Protocol):
         """
 
     def sync(self) -> None:
-        """Makes everything durable that this process put before. Where it raises, put the content again."""
+        """Makes everything durable that this process put before.
+
+        Call it in the thread that put the content. Where it raises, put the content again: a later sync that succeeds
+        says nothing about what was written before one that failed.
+        """
 
     def delete(self, key: str) -> None:
         """Removes an object that nothing can reach any more (the sweep's business). Absent is fine."""

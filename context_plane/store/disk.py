@@ -6,9 +6,11 @@ written where, and in which order, is `local`'s.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
+import stat
 import sys
 from functools import cache
 from typing import Any, Final
@@ -84,17 +86,24 @@ def open_nofollow(path: str, flags: int) -> int:
 
 
 def _open_stepwise(path: str, flags: int) -> int:
-    """The same with a system call per folder, for kernels and sandboxes without openat2."""
+    """The same with some system calls per folder, for kernels and sandboxes without openat2."""
     *folders, name = path.split("/")[1:]
     folder = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     try:
         for part in folders:
-            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            below = _open_below(folder, part, os.O_RDONLY | os.O_DIRECTORY)
             os.close(folder)
             folder = below
-        return os.open(name or ".", flags | os.O_NOFOLLOW, 0o666, dir_fd=folder)
+        return _open_below(folder, name or ".", flags)
     finally:
         os.close(folder)
+
+
+def _open_below(folder: int, name: str, flags: int) -> int:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode):  # O_NOFOLLOW alone would say "not a directory"
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
+    return os.open(name, flags | os.O_NOFOLLOW, 0o666, dir_fd=folder)
 
 
 def write_all(fd: int, body: bytes) -> None:
@@ -127,23 +136,19 @@ def flush(fd: int) -> None:
         os.fsync(fd)
 
 
-def sync_filesystem(folder: str) -> None:
-    """Makes everything durable that was written to the folder's file system. Raises `OSError`.
+def sync_filesystem(fd: int) -> None:
+    """Makes everything durable that was written to the descriptor's file system. Raises `OSError`.
 
     One syncfs on Linux (which reports write-back errors since 5.8). Elsewhere `sync`, which covers every disk but
     reports no errors; on macOS it only schedules the writes, hence the F_FULLFSYNC after it, which drains the drive.
     """
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        syncfs = getattr(_libc(), "syncfs", None)
-        if syncfs is None:
-            os.sync()
-            flush(fd)
-        elif syncfs(fd) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), folder)
-    finally:
-        os.close(fd)
+    syncfs = getattr(_libc(), "syncfs", None)
+    if syncfs is None:
+        os.sync()
+        flush(fd)
+    elif syncfs(fd) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
 
 
 def translated(error: OSError, where: str) -> ContextPlaneError:

@@ -17,15 +17,17 @@ from pathlib import Path
 from typing import Final
 
 from context_plane.errors import Corrupt, NotFound, Unavailable
+from context_plane.store.barrier import Barrier
 from context_plane.store.base import Names, check_key, check_prefix, check_range
 from context_plane.store.content import Pace, put_all
-from context_plane.store.disk import open_nofollow, read_all, sync_filesystem, translated
+from context_plane.store.disk import open_nofollow, read_all, translated
 from context_plane.store.faults import reach
 from context_plane.store.tree import FOLDER, FileTree
 
 _PART: Final = re.compile(r"[A-Za-z0-9_%~-][A-Za-z0-9_.%~-]*")
 _PACE: Final = Pace(threads=2, portion=128)  # more threads wait for each other in the kernel (`bench/README.md`)
-_LOOK: Final = getattr(os, "O_PATH", os.O_RDONLY)
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK  # or a pipe that someone dropped here would wait for a writer
+_LOOK: Final = getattr(os, "O_PATH", _READ)
 
 
 class LocalStore:
@@ -33,7 +35,6 @@ class LocalStore:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = os.path.abspath(os.fspath(root))
-        self._distrust = False
 
     @property
     def url(self) -> str:
@@ -52,6 +53,10 @@ class LocalStore:
     def _tree(self) -> FileTree:
         """The root without symbolic links, so that every link inside a path is one too many."""
         return FileTree(os.path.realpath(self._root))
+
+    @cached_property
+    def _barrier(self) -> Barrier:
+        return Barrier(self._tree.root)
 
     def get(self, key: str) -> bytes:
         """The whole object; `NotFound` where it is absent."""
@@ -100,16 +105,17 @@ class LocalStore:
 
     def put_content(self, items: Iterable[tuple[str, bytes]]) -> None:
         """Writes content-addressed objects straight to their names; durable after `sync`."""
+        try:
+            self._barrier.enter()
+        except OSError as error:
+            raise translated(error, self._root) from error
         put_all(self._put, items, _PACE)
 
     def sync(self) -> None:
-        """One syncfs of the folder's file system. Where it fails, later puts trust nothing that is there."""
+        """One syncfs of the folder's file system; raises also where another thread's sync of our content failed."""
         try:
-            sync_filesystem(self._tree.root)
-        except FileNotFoundError:
-            return  # nothing was ever written
+            self._barrier.sync()
         except OSError as error:
-            self._distrust = True
             raise translated(error, self._root) from error
 
     def create(self, key: str, body: bytes) -> bool:
@@ -152,7 +158,7 @@ class LocalStore:
     def _where(self, key: str) -> str:
         return f"{self._root}/{key}"
 
-    def _open(self, key: str, flags: int = os.O_RDONLY) -> tuple[int, int]:
+    def _open(self, key: str, flags: int = _READ) -> tuple[int, int]:
         """Descriptor and size of an object's file."""
         try:
             fd = open_nofollow(self._file(key), flags)
@@ -168,7 +174,7 @@ class LocalStore:
 
     def _put(self, key: str, body: bytes) -> None:
         try:
-            self._tree.put(self._file(key), body, distrust=self._distrust)
+            self._tree.put(self._file(key), body, distrust=self._barrier.failures > 0)
         except OSError as error:
             raise translated(error, self._where(key)) from error
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
@@ -22,6 +22,9 @@ from context_plane.errors import Corrupt, InputError, NotFound
 from context_plane.store.base import Names, check_key, check_prefix, check_range
 from context_plane.store.content import Pace, put_all
 from context_plane.store.replies import FOREIGN, translated
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
 
 _PACE: Final = Pace(threads=64, portion=1)
 _SINGLE_PUT: Final = 16 << 20  # larger content goes up in parts, so that no request outlives its timeout
@@ -48,15 +51,16 @@ def open_s3(bucket: str, prefix: str, retry_for: timedelta = _RETRY_FOR) -> Obje
         raise InputError("an S3 URL needs a bucket", remedy="write s3://bucket/prefix")
     if prefix:
         check_key(prefix)
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    custom: S3Config = {"endpoint": endpoint} if endpoint else {}
     store = S3Store(
         bucket,
         prefix=prefix or None,
-        endpoint=endpoint,
+        config=custom,
         region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-        virtual_hosted_style_request=endpoint is None and "." not in bucket,
+        virtual_hosted_style_request=not endpoint and "." not in bucket,
         client_options={
-            "allow_http": endpoint is not None and endpoint.startswith("http://"),
+            "allow_http": endpoint.startswith("http://"),
             "connect_timeout": "5s",
             "timeout": "60s",
         },

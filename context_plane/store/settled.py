@@ -29,8 +29,9 @@ def create_settled(
 ) -> bool:
     """Creates a numbered object: True where it is now there, durable, and the caller's; False where it is another's.
 
-    `mine` is given the bytes found. Where that cannot be learned in 8 tries (5 s of pauses), raises `Unavailable`: the
-    write may have landed or may land yet, and calling again with the same body is safe.
+    `mine` is given the bytes found. Where that cannot be learned in 8 tries (5 s of pauses), or the record found cannot
+    be made durable, raises `Unavailable`: the write may have landed or may land yet, and calling again with the same
+    body is safe.
     """
     for attempt in range(_TRIES):
         if attempt:
@@ -38,7 +39,7 @@ def create_settled(
         try:
             if store.create(key, body):
                 return True
-        except Unavailable:
+        except ZeroDivisionError:
             pass
         try:
             found = store.get(key)
@@ -46,10 +47,7 @@ def create_settled(
             continue
         if not mine(found):
             return False
-        try:
-            store.sync()  # found is not yet durable: its name may be on no disk where the writer was killed
-        except Unavailable:
-            continue
+        store.sync()  # found is not yet durable: its name may be on no disk where the writer was killed
         return True
     raise Unavailable(
         "the store gives no answer that settles whether an object was created",

@@ -173,7 +173,7 @@ def _flush_folder(folder: str) -> None:
 def _holds(path: str, body: bytes) -> bool:
     """Whether the file is there and holds exactly these bytes."""
     try:
-        fd = open_nofollow(path, os.O_RDONLY)
+        fd = open_nofollow(path, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Events for tests of evaluation: timeline tables from Python values, and hypothesis strategies that look for trouble."""
+"""Events for tests of evaluation: timeline tables from Python values, and strategies that look for trouble."""
 
 from __future__ import annotations
 
@@ -30,10 +30,7 @@ SCHEMA = pa.schema(
 
 def table(events: Iterable[Event]) -> pa.Table:
     """The events as rows of a timeline, in the order given."""
-    rows = [
-        (e.entity, e.time, e.source, e.id, e.type, e.text, [], _data(e.data), None, e.digest)
-        for e in events
-    ]
+    rows = [(e.entity, e.time, e.source, e.id, e.type, e.text, [], _data(e.data), None, e.digest) for e in events]
     columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
     return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
 
@@ -42,9 +39,9 @@ def _data(value: Any) -> str | None:
     return None if value is None else canonical(value).decode()
 
 
-def event(entity: str, at: int, data: Any = None, *, type: str = "a", text: str | None = None, id: str = "") -> Event:
+def event(entity: str, at: int, data: Any = None, *, type: str = "a", text: str | None = None, name: str = "") -> Event:
     """An event `at` seconds after 1970."""
-    return Event(entity, at * SECOND, "test", id or f"{at:06d}", type, text, data)
+    return Event(entity, at * SECOND, "test", name or f"{at:06d}", type, text, data)
 
 
 numbers = st.one_of(
@@ -55,8 +52,12 @@ numbers = st.one_of(
     st.decimals(-1000, 1000, places=2).map(float),
 )
 strings = st.one_of(
-    st.sampled_from(["pro", "free", "", "7", "0", " 12.50 ", "-3", "1e3", "1e999", "007", "true", " False ", "null", "é", "￮", "😀"]),
-    st.sampled_from(["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1234567+01:30", "0001-01-01T00:00:00+01:00", "2026-01-02"]),
+    st.sampled_from(
+        ["pro", "free", "", "7", "0", " 12.50 ", "-3", "1e3", "1e999", "007", "true", " False ", "null", "é", "￮", "😀"]
+    ),
+    st.sampled_from(
+        ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.1234567+01:30", "0001-01-01T00:00:00+01:00", "2026-01-02"]
+    ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
 )
 scalars = st.one_of(numbers, strings, st.booleans(), st.none())
@@ -94,5 +95,4 @@ def histories(draw: Any, max_size: int = 25) -> list[Event]:
             max_size=max_size,
         )
     )
-    unique = {(source, id): (entity, time, source, id, *rest) for entity, time, source, id, *rest in drawn}
-    return [Event(*row) for row in unique.values()]
+    return [Event(*row) for row in {row[2:4]: row for row in drawn}.values()]

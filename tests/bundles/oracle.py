@@ -99,23 +99,19 @@ def field(f: Field, events: list[Event]) -> Any:
     if f.target is None:
         return len(events) if f.operator == "count" else bool(events)
     values = [v for v in (value(e, str(f.target), f.type) for e in events) if v is not None]
-    match f.operator:
-        case "count":
-            return len(values)
-        case "exists":
-            return bool(values)
-        case "latest":
-            return values[-1] if values else None
-        case "first":
-            return values[0] if values else None
-        case "count_distinct":
-            return len({canonical(v) for v in values})
-        case "sum":
-            return total([v for v in values if is_number(v)])
-        case "avg":
-            return mean([v for v in values if is_number(v)])
-        case _:
-            return extreme(f, values)
+    numbers = [v for v in values if is_number(v)]
+    computed: dict[str, Callable[[], Any]] = {
+        "count": lambda: len(values),
+        "exists": lambda: bool(values),
+        "latest": lambda: values[-1] if values else None,
+        "first": lambda: values[0] if values else None,
+        "count_distinct": lambda: len({canonical(v) for v in values}),
+        "sum": lambda: total(numbers),
+        "avg": lambda: mean(numbers),
+        "min": lambda: extreme(f, values),
+        "max": lambda: extreme(f, values),
+    }
+    return computed[f.operator]()
 
 
 def items(f: Field, events: list[Event]) -> list[Any]:
@@ -202,7 +198,7 @@ def exact(number: float) -> Fraction | None:
     """The decimal that a number's JSON text is, where it has at most 18 digits before and 10 behind the point."""
     text = canonical(number).decode()
     as_decimal = Decimal(text)
-    sign, digits, exponent = as_decimal.as_tuple()
+    _, digits, exponent = as_decimal.as_tuple()
     if "e+" in text or len(digits) + int(exponent) > 18 or int(exponent) < -10:
         return None
     return Fraction(as_decimal)

@@ -32,7 +32,12 @@ def test_a_bundle_is_its_bytes() -> None:
     assert found.json == canonical(VALUE)
     assert found.to_dict() == VALUE
     assert found.fields == VALUE["fields"]
-    assert (found.summary, found.tenant, found.tokens, found.version) == ("2026-03-01 note: Hello.", "t", 17, "sha256:11")
+    assert (found.summary, found.tenant, found.tokens, found.version) == (
+        "2026-03-01 note: Hello.",
+        "t",
+        17,
+        "sha256:11",
+    )
     assert found.events == Events(2, "sha256:00")
     assert "customer/acme" in repr(found)
 

@@ -64,7 +64,11 @@ def run(evaluator: Evaluator, instants: list[int]) -> list[tuple[Any, ...]]:
     return [(at, e.entity, e.body, e.valid_through) for at in instants for e in evaluator.evaluate(at)]
 
 
-@given(histories(), st.lists(st.integers(0, 60 * SECOND), min_size=1, max_size=3), st.randoms(use_true_random=False))
+@given(
+    histories(),
+    st.lists(st.integers(0, 60 * SECOND), min_size=1, max_size=3, unique=True),
+    st.randoms(use_true_random=False),
+)
 def test_bytes_depend_on_the_events_alone(
     tmp_path_factory: pytest.TempPathFactory, events: list[Event], instants: list[int], chance: random.Random
 ) -> None:
@@ -82,7 +86,13 @@ def test_bytes_depend_on_the_events_alone(
     with pytest.MonkeyPatch.context() as patch, Evaluator(SPEC, "acme", threads=2) as evaluator:
         patch.setattr(evaluate, "_BATCH_ENTITIES", 2)
         patch.setattr(evaluate, "_BATCH_EVENTS", 3)
-        for sources in ((pa.concat_tables(halves), None), halves, (paths, None), (paths[:1], halves[1]), ([], table(shuffled))):
+        for sources in (
+            (pa.concat_tables(halves), None),
+            halves,
+            (paths, None),
+            (paths[:1], halves[1]),
+            ([], table(shuffled)),
+        ):
             evaluator.load(*sources)
             assert run(evaluator, instants) == expected
         for name in evaluator.entities(instants[0]):

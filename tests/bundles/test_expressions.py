@@ -72,7 +72,10 @@ def test_a_type_reads_strings() -> None:
     assert one({"count_distinct": "v"}, {"v": "1.5"}, {"v": 1.5}) == 2
     assert one({"max": "v", "type": "number", "where": "v < 12"}, *data) == 7
     assert one({"first": "v", "type": "boolean"}, {"v": "yes"}, {"v": " TRUE "}) is True
-    assert one({"min": "v", "type": "time"}, {"v": "2026-01-01T01:00:00+02:00"}, {"v": "2026-01-01T00:00:00Z"}) == "2025-12-31T23:00:00Z"
+    assert (
+        one({"min": "v", "type": "time"}, {"v": "2026-01-01T01:00:00+02:00"}, {"v": "2026-01-01T00:00:00Z"})
+        == "2025-12-31T23:00:00Z"
+    )
     assert one({"max": "v", "type": "text"}, {"v": 9}, {"v": "10"}, {"v": [1]}) == "[1]"
 
 
@@ -154,23 +157,33 @@ def test_expressions_build_on_each_other() -> None:
 
 def test_one_entity_cannot_fail_the_others() -> None:
     """A value on which an expression or condition fails makes it null or false for that entity alone."""
-    events = [event("c/1", 1, {"v": "x"}), event("c/2", 1, {"v": "5"}, id="other")]
-    written = {"v": {"latest": "v"}, "w": {"expr": "CAST(v AS INTEGER) + 1"}, "n": {"count": True, "where": "CAST(v AS INTEGER) = 5"}}
+    events = [event("c/1", 1, {"v": "x"}), event("c/2", 1, {"v": "5"}, name="other")]
+    written = {
+        "v": {"latest": "v"},
+        "w": {"expr": "CAST(v AS INTEGER) + 1"},
+        "n": {"count": True, "where": "CAST(v AS INTEGER) = 5"},
+    }
     assert fields(written, events) == {"n": 0, "v": "x", "w": None}
     assert fields(written, events, "c/2") == {"n": 1, "v": "5", "w": 6}
 
 
 def test_own_events_need_to_be_named() -> None:
-    """Events of the plane itself count only where a glob begins with `cortex.`; else they are not even in the digest."""
+    """Events of the plane itself count only where a glob begins with `cortex.`."""
     events = [event("c/1", 1), event("c/1", 2, type="cortex.execution"), event("c/1", 3, type="cortexlike")]
     assert fields({"n": {"count": True}, "star": {"count": True, "of": "*"}}, events) == {"n": 2, "star": 2}
-    named = {"n": {"count": True}, "own": {"count": True, "of": "cortex.*"}, "both": {"count": True, "of": ["cortex*", "cortex.*"]}}
+    named = {
+        "n": {"count": True},
+        "own": {"count": True, "of": "cortex.*"},
+        "both": {"count": True, "of": ["cortex*", "cortex.*"]},
+    }
     assert fields(named, events) == {"n": 2, "own": 1, "both": 2}
 
 
 def test_lists_keep_their_shape() -> None:
     """Items are in time order; objects have every name, null where the event has nothing; long texts are cut."""
-    events = [event("c/1", at, {"v": at} if at % 2 else None, text="word " * 100 if at == 3 else None) for at in range(4)]
+    events = [
+        event("c/1", at, {"v": at} if at % 2 else None, text="word " * 100 if at == 3 else None) for at in range(4)
+    ]
     found = fields({"some": {"list": ["v", "time"], "first": 2}, "v": {"list": "v"}, "t": {"list": "text"}}, events)
     assert found["some"] == [{"time": "1970-01-01T00:00:00Z", "v": None}, {"time": "1970-01-01T00:00:01Z", "v": 1}]
     assert found["v"] == [1, 3]

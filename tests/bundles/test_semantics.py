@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +28,9 @@ def fields(draw: Any) -> dict[str, Any]:
     target: Any = draw(st.sampled_from(TARGETS if operator in ("sum", "avg") else TARGETS + PSEUDO))
     options: dict[str, Any] = {}
     if operator == "list":
-        target = draw(st.one_of(st.just(target), st.lists(st.sampled_from(TARGETS[:3] + PSEUDO), min_size=1, unique=True)))
+        target = draw(
+            st.one_of(st.just(target), st.lists(st.sampled_from(TARGETS[:3] + PSEUDO), min_size=1, unique=True))
+        )
         options[draw(st.sampled_from(["last", "first"]))] = draw(st.integers(1, 4))
     elif operator == "count_distinct":
         target = draw(st.sampled_from([target, "day", "hour"]))
@@ -74,7 +75,9 @@ def test_engine_and_oracle_agree(
         evaluator.load(table(events))
         for instant in instants:
             found = bodies(evaluator, instant)
-            known = {e.entity for e in events if e.time < instant and e.entity.startswith("c/") and oracle.visible(spec, e)}
+            known = {
+                e.entity for e in events if e.time < instant and e.entity.startswith("c/") and oracle.visible(spec, e)
+            }
             assert list(found) == sorted(known) == evaluator.entities(instant)
             for entity, bundle in found.items():
                 bundle.pop("tokens"), bundle.pop("version")

@@ -53,10 +53,20 @@ def test_meaning_decides_the_hash() -> None:
     lines = FULL.splitlines()
     fields = lines[4:12]
     same = "\n".join(["# a comment", *lines[:4], *reversed(fields), "summary:", "  max_tokens: 120"])
-    same = same.replace("last: 5", "last:  5").replace("window: 30d", 'window: "720h"').replace("latest: plan", "latest: data.plan")
+    same = (
+        same.replace("last: 5", "last:  5")
+        .replace("window: 30d", 'window: "720h"')
+        .replace("latest: plan", "latest: data.plan")
+    )
     assert parse_spec(same) == parse_spec(FULL)
     assert parse_spec(same).hash == parse_spec(FULL).hash
-    for old, new in [("last: 5", "first: 5"), ("30d", "31d"), ("120", "121"), ("support.*", "support.?"), ("max:", "min:")]:
+    for old, new in [
+        ("last: 5", "first: 5"),
+        ("30d", "31d"),
+        ("120", "121"),
+        ("support.*", "support.?"),
+        ("max:", "min:"),
+    ]:
         assert parse_spec(FULL.replace(old, new)).hash != parse_spec(FULL).hash
 
 
@@ -120,7 +130,7 @@ def test_windows_are_those_that_something_uses() -> None:
         (spec("{count: true, where: 'a >'}"), "x.yaml:4: fields.f.where", "ends too early"),
         (spec("{count: true, where: 'a > now()'}"), "x.yaml:4: fields.f.where, column 5", "now"),
         (spec("{count: true, where: 'random() > 0.5'}"), "x.yaml:4: fields.f.where", "random"),
-        (spec("{count: true, where: \"a = (SELECT 1 FROM read_csv('/etc/passwd'))\"}"), "x.yaml:4: fields.f.where", "subquery"),
+        (spec("{count: true, where: \"a = (SELECT 1 FROM read_csv('/x'))\"}"), "x.yaml:4: fields.f.where", "subquery"),
         (spec("{count: true, where: \"getenv('HOME') = a\"}"), "x.yaml:4: fields.f.where", "getenv"),
         (spec("{count: true, where: 'upper(a) + 1 > 2'}"), "x.yaml:4: fields.f.where", "does not fit"),
         (spec("{expr: 'g + 1'}"), "x.yaml:4: fields.f.expr", "no field 'g'"),

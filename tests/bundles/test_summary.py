@@ -29,13 +29,13 @@ def texts(text: str) -> list[str]:
         ("Version 1.5.2 costs 12.50 EUR, e.g. for Dr. Smith. Fine with me.", None),
         ('He said "it works." Then it broke.', ['He said "it works."', "Then it broke."]),
         ("# A title\nBody goes here,\nover two lines.\n\n- first item\n- second item", None),
-        ("Before.\n```python\nprint('x')\n```\nAfter.", ["Before.", "After."]),
+        ("Broken.\n```python\nprint('x')\n```\nFixed.", ["Broken.", "Fixed."]),
         ("> quoted mail text\nMy answer.", ["My answer."]),
         ("See [the docs](https://x.y/z) ![logo](l.png) now.", ["See the docs now."]),
         ("Visible <!-- hidden\nnote --> text.", ["Visible text."]),
         ("支払いが失敗しました。再試行します。", ["支払いが失敗しました。", "再試行します。"]),
         ("amount_usd: 11.77; quantity: 1", ["amount_usd: 11.77; quantity: 1"]),
-        ("| a | b |\n|---|---|\n| one | two |", ["a | b |", "one | two |"]),
+        ("| name | plan |\n|---|---|\n| Ann | pro |", ["name | plan", "Ann | pro"]),
         ("... the and of ...", []),
         ("no capital. follows here", ["no capital. follows here"]),
         ("", []),
@@ -91,8 +91,10 @@ def test_nothing_to_quote_is_an_empty_summary(events: list[Source]) -> None:
         st.one_of(
             st.text(max_size=200),
             st.text("ab. \nA!", max_size=200),
-            st.lists(st.sampled_from("plan seats SSO billing error 42 the. asked? wants".split()), max_size=40).map(" ".join),
-        ).filter(lambda text: text.isprintable() or True),
+            st.lists(st.sampled_from("plan seats SSO billing error 42 the. asked? wants".split()), max_size=40).map(
+                " ".join
+            ),
+        ),
         max_size=8,
     ),
     st.integers(1, 200),
@@ -121,5 +123,5 @@ def test_shortening_keeps_words() -> None:
     """A text is cut at the end of a word, at the limit where it has none, and not at all where it fits."""
     assert shorten("short", 5) == "short"
     assert shorten("some words here", 10) == "some words…"
-    assert shorten("some words here", 9) == "some…" or shorten("some words here", 9) == "some word…"
+    assert shorten("some words here", 9) == "some…"
     assert shorten("x" * 20, 10) == "x" * 10 + "…"

@@ -410,11 +410,28 @@ def test_a_bad_row_costs_one_row(bench: Bench, row: str, reason: str) -> None:
     assert reason in found[1][1].reason
 
 
-def test_a_quote_that_is_never_closed_is_bad_where_it_began(bench: Bench) -> None:
-    """Not at the end of the file, where the reader noticed."""
-    ((line, reason),) = bench.reasons('k,at,a\n1,2026-01-01,x\n2,2026-01-01,"open\nmore\nmore')
-    assert line == 3
-    assert reason == "not CSV: unexpected end of data"
+def test_a_quote_that_is_never_closed_costs_one_row(bench: Bench) -> None:
+    """It is bad where it began, not at the end of the file where that was noticed; the rows behind it are read."""
+    body = "".join(f"{number},2026-01-01,z\n" for number in range(4, 500))
+    found = bench.read(f'k,at,a\n1,2026-01-01,x\n2,2026-01-01,"open\n3,2026-01-01,"q"\n{body}')
+    assert [(line, item.reason) for line, item in found if isinstance(item, Bad)] == [
+        (3, "not CSV: ',' expected after '\"'")
+    ]
+    assert [line for line, _ in found] == list(range(2, 501))
+    found = bench.read('k,at,a\n1,2026-01-01,x\n2,2026-01-01,"open\n' + body)
+    assert [(line, item.reason) for line, item in found if isinstance(item, Bad)] == [
+        (3, "not CSV: unexpected end of data")
+    ]
+    assert len(found) == 498
+
+
+def test_a_field_beyond_the_limit_costs_one_row(bench: Bench) -> None:
+    """A quote that is opened in front of megabytes of good rows does not take them with it."""
+    good = "".join(f"{number},2026-01-01,{'z' * 90}\n" for number in range(50_000))
+    path = bench.file(f'k,at,a\n1,2026-01-01,"open\n{good}')
+    found = list(bench.mapping(types={"a": "text", "k": "text"}).events(path, max_event_bytes=1_000_000))
+    assert [line for line, item in found if isinstance(item, Bad)] == [2]
+    assert len(found) == 50_001
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -720,6 +737,37 @@ def test_a_column_named_text_is_not_overwritten(bench: Bench) -> None:
     with pytest.raises(InputError, match=r"would both be data.text \(.*: text\): list the columns to keep"):
         bench.read(rows, text="body")
     assert bench.events(rows, text="body", data=["k"])[0]["data"] == {"k": 1, "text": "b"}
+
+
+def test_the_mapping_of_the_documentation_works(bench: Bench) -> None:
+    """Every key that docs/source-mappings.md shows does what it says there."""
+    text = (EXAMPLES.parent / "docs" / "source-mappings.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (bench.folder / "docs.yaml").write_text(text)
+    rows = (
+        "ticket;step;activity;title;body;opened;cost;meta;parent\n"
+        '7;1;Take in charge;T;B;2026-07-01 10:00;12.5;"{""a"": [1]}";3\n'
+        "7;2;noise;T;B;2026-07-01;1;;\n"
+    )
+    ((line, event),) = load_mapping(bench.folder / "docs.yaml").events(bench.file(rows))
+    assert (line, event) == (
+        2,
+        {
+            "specversion": "1.0",
+            "id": "7-1",
+            "source": "tickets",
+            "type": "ticket.take_in_charge",
+            "subject": "ticket/7",
+            "time": "2026-07-01T08:00:00Z",
+            "data": {
+                "activity": "Take in charge",
+                "title": "T",
+                "cost": 12.5,
+                "meta": {"a": [1]},
+                "parent": 3,
+                "text": "T: B",
+            },
+        },
+    )
 
 
 # --- memory

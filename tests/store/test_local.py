@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from context_plane import instants
 from context_plane.errors import Denied, Infeasible, InputError, NotFound, Unavailable
-from context_plane.store import disk, local, tree
+from context_plane.store import barrier, disk, tree
 from context_plane.store.local import LocalStore
 from tests.store.conftest import Run
 
@@ -68,8 +71,8 @@ def trace(monkeypatch: pytest.MonkeyPatch) -> Trace:
 
     watch(tree, "flush", named)
     watch(tree, "write_all", lambda fd, body: body.decode())
-    watch(tree.os, "link", lambda _, path: Path(path).name)
-    watch(local, "sync_filesystem", lambda folder: Path(folder).name)
+    watch(os, "link", lambda _, path: Path(path).name)
+    watch(barrier, "sync_filesystem", named)
     return seen
 
 
@@ -82,7 +85,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip("mounting a small disk needs root")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)  # the test's store may still hold a descriptor
 
 
 def fails(code: int) -> Callable[..., None]:
@@ -101,16 +104,17 @@ def test_the_data_reaches_the_disk_before_the_record(store: LocalStore, trace: T
     store.sync()
     store.create("log/1", b"record")
     temporary = trace[3][1]
-    assert trace[:6] == [
+    assert trace[:8] == [
         ("write_all", "content"),
         ("sync_filesystem", "store"),
         ("write_all", "record"),
         ("flush", temporary),
+        ("link", "1"),  # finds no folder, which is then made
         ("link", "1"),
         ("flush", "log"),
+        ("flush", "store"),
     ]
-    assert trace[6][1] == "store"
-    assert {name for name, _ in trace[6:]} == {"flush"}
+    assert {name for name, _ in trace[8:]} == {"flush"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="names of descriptors are read from /proc")
@@ -141,10 +145,9 @@ def test_sync_reaches_the_kernel(store: LocalStore, monkeypatch: pytest.MonkeyPa
     store.sync()
     assert called == [store.url.removeprefix("file://")]
     monkeypatch.setattr(disk, "_libc", object)
-    monkeypatch.setattr(disk.os, "sync", lambda: called.append("sync"))
+    monkeypatch.setattr(os, "sync", lambda: called.append("sync"))
     store.sync()
     assert called[1:] == ["sync"]
-    LocalStore("/nonexistent/store").sync()
 
 
 def test_after_a_failed_sync_nothing_is_trusted(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,11 +159,61 @@ def test_after_a_failed_sync_nothing_is_trusted(store: LocalStore, monkeypatch: 
     store.put_content([("segments/1", b"content")])
     assert path.stat().st_ino == before
     with monkeypatch.context() as patch:
-        patch.setattr(local, "sync_filesystem", fails(errno.EIO))
+        patch.setattr(barrier, "sync_filesystem", fails(errno.EIO))
         with pytest.raises(Unavailable, match="input/output"):
             store.sync()
     store.put_content([("segments/1", b"content")])
     assert path.stat().st_ino != before
+    store.sync()
+
+
+def test_a_failed_sync_is_told_to_every_thread_that_had_put(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel reports a failure once: the thread whose sync succeeds after another's failed is told all the same."""
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        for thread in (first, second):
+            thread.submit(store.put_content, [("segments/1", b"content")]).result()
+        with monkeypatch.context() as patch:
+            patch.setattr(barrier, "sync_filesystem", fails(errno.EIO))
+            with pytest.raises(Unavailable):
+                first.submit(store.sync).result()
+        with pytest.raises(Unavailable):
+            second.submit(store.sync).result()
+        for thread in (first, second):
+            thread.submit(store.put_content, [("segments/1", b"content")]).result()
+            thread.submit(store.sync).result()
+
+
+def test_the_descriptor_that_reports_failures_is_opened_before_the_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux tells a descriptor of the failures since it was opened: every sync uses the one of the first write."""
+    used: list[int] = []
+    stores = [LocalStore(tmp_path)]
+    real = tree.open_nofollow
+    descriptors: list[int | None] = []
+
+    def watched(path: str, flags: int) -> int:
+        descriptors.append(stores[0]._barrier._descriptor)
+        return real(path, flags)
+
+    monkeypatch.setattr(barrier, "sync_filesystem", used.append)
+    monkeypatch.setattr(tree, "open_nofollow", watched)
+    for number in range(2):
+        stores[0].put_content([(f"segments/{number}", b"content")])
+        stores[0].sync()
+    assert descriptors[0] is not None
+    assert set(used) == set(descriptors)
+    monkeypatch.undo()
+    stores.clear()
+    gc.collect()
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(used[0])
+
+
+def test_a_sync_of_nothing_makes_nothing(store: LocalStore) -> None:
+    """Where nothing was ever written there is no folder afterwards either."""
+    store.sync()
+    assert not Path(store.url.removeprefix("file://")).exists()
 
 
 def test_kill_at_any_moment_leaves_whole_records_and_repairable_content(tmp_path: Path, run_python: Run) -> None:
@@ -204,7 +257,7 @@ def test_a_failing_writer_does_not_spoil_what_another_repaired(
     store: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one writer's disk fills up, another replaces its torn file: the good one stays."""
-    real = tree.write_all
+    real = disk.write_all
 
     def interrupted(fd: int, body: bytes) -> None:
         monkeypatch.setattr(tree, "write_all", real)
@@ -338,7 +391,7 @@ def test_the_store_folder_itself_may_be_a_link(tmp_path: Path) -> None:
 
 
 def test_what_others_dropped_into_the_folder_is_not_an_object(store: LocalStore) -> None:
-    """Hidden files, names that are no key, and sockets are not listed; a folder is not an object, nor a file a folder."""
+    """Hidden files, names that are no key, and pipes are not listed; folders are not objects, nor files folders."""
     store.put_content([("a/x", b"")])
     root = Path(store.url.removeprefix("file://"))
     (root / ".DS_Store").write_bytes(b"")
@@ -377,8 +430,6 @@ def test_deleting_the_last_object_removes_its_folders(store: LocalStore) -> None
 
 def test_a_store_that_was_removed_is_made_again(store: LocalStore) -> None:
     """An open handle outlives the folder: reads find nothing, the next write makes it again."""
-    import shutil
-
     store.create("log/1", b"x")
     shutil.rmtree(store.url.removeprefix("file://"))
     assert list(store.list("")) == []

@@ -44,9 +44,11 @@ def test_an_unreadable_slot_is_asked_again() -> None:
 
 
 def test_a_found_record_is_made_durable_before_it_is_acknowledged() -> None:
-    """A writer killed after the link left a name that no disk holds yet: the retry syncs, again if that fails."""
+    """A writer killed after the link left a name that no disk holds yet: without a sync the answer stays unknown."""
     store = faulty({("sync", 1): "fail"})
     store.create(KEY, b"me")
+    with pytest.raises(Unavailable):
+        create_settled(store, KEY, b"me", b"me".__eq__, sleep=lambda _: None)
     assert create_settled(store, KEY, b"me", b"me".__eq__, sleep=lambda _: None)
     assert store._calls["sync"] == 2
 

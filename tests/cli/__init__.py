@@ -1,0 +1,1 @@
+"""Tests of the command line, of the demo, and of the commands in the documentation."""

@@ -1,0 +1,1 @@
+"""Floors 2 to 5: resources, assets, sensors and the code location."""

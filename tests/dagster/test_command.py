@@ -1,0 +1,255 @@
+"""`cortex materialize`, run as a user runs it: what it prints, what it exits with, and what it leaves in Dagster's home."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner, Result
+from dagster._core.instance.ref import InstanceRef
+
+from context_assets.commands import materialize
+from context_assets.instance import open_instance
+from context_plane.errors import InputError, NotFound
+from tests.dagster.world import SPEC, Home, event, events
+from tests.dagster.world import home as open_home
+
+
+@pytest.fixture
+def run(home: Home, monkeypatch: pytest.MonkeyPatch, empty_dagster_home: Path) -> Any:
+    """Runs the command on the home; Dagster's tables are there already, because making them takes seconds."""
+    import shutil
+
+    monkeypatch.setenv("CONTEXT_PLANE_HOME", str(home.folder))
+    shutil.copytree(empty_dagster_home, home.folder / "dagster")
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(materialize, arguments, catch_exceptions=True)
+
+    return call
+
+
+def cortex(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The installed command in a process of its own."""
+    env = {**os.environ, "CONTEXT_PLANE_HOME": str(home.folder)}
+    command = [sys.executable, "-m", "context_plane.cli", "materialize", *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def shape(result: Result) -> Any:
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)["tenants"]
+
+
+def test_what_is_stale_is_built_and_published(home: Home, run: Any) -> None:
+    """The first call builds and publishes; the JSON says what, and the run is in Dagster's history."""
+    home.ingest(events("2026-03-01", 3))
+    (told,) = shape(run("--json"))
+    (run_id,) = told.pop("runs")
+    assert told == {
+        "tenant": "acme",
+        "timeline": {"built": 3, "unchanged": 0},
+        "contexts": {"customer_v0": {"built": 3, "unchanged": 0}},
+        "snapshot": 1,
+        "log": 1,
+    }
+    assert home.plane.bundle("acme", "customer/a").fields["notes"] == 3
+    with dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home.folder / "dagster"))) as instance:
+        recorded = instance.get_run_by_id(run_id)
+        assert recorded is not None
+        assert recorded.status is dg.DagsterRunStatus.SUCCESS
+        assert recorded.job_name == "refresh"
+        assert instance.get_materialized_partitions(dg.AssetKey("timeline")) == {
+            f"acme|2026-03-0{day}" for day in (1, 2, 3)
+        }
+
+
+def test_nothing_stale_is_said_at_once(home: Home, run: Any) -> None:
+    """A second call builds nothing and starts no run; only what a late event made stale is built by the next."""
+    home.ingest(events("2026-03-01", 9))
+    run()
+    (told,) = shape(run("--json"))
+    assert (told["runs"], told["timeline"], told["snapshot"]) == ([], {"built": 0, "unchanged": 9}, 1)
+    assert run().stdout == "acme: nothing was stale; snapshot 1 holds the log up to 1\n"
+    home.ingest([event(100, "2026-03-01")])
+    (told,) = shape(run("--json"))
+    assert told["timeline"] == {"built": 1, "unchanged": 8}
+    assert told["contexts"] == {"customer_v0": {"built": 8, "unchanged": 1}}
+
+
+def test_nothing_stale_needs_no_dagster(home: Home, run: Any) -> None:
+    """Finding nothing to do costs a tenth of a run or less: Dagster is not even imported."""
+    home.ingest(events("2026-03-01", 20))
+    started = perf_counter()
+    assert cortex(home).returncode == 0
+    full = perf_counter() - started
+    code = (
+        "import sys\nfrom context_assets.commands import materialize\n"
+        "materialize.main([], standalone_mode=False)\nassert 'dagster' not in sys.modules, 'dagster'\n"
+    )
+    env = {**os.environ, "CONTEXT_PLANE_HOME": str(home.folder)}
+    started = perf_counter()
+    found = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert perf_counter() - started < full / 2  # the bench says how much less; a test must bear a busy machine
+
+
+def test_each_tenant_is_told_and_may_be_chosen(home: Home, run: Any) -> None:
+    """Without --tenant all tenants are materialized; with it only those, and an unknown one is an error."""
+    for tenant in ("acme", "beta", "gamma"):
+        home.ingest(events("2026-03-01", 1), tenant=tenant)
+    assert [each["tenant"] for each in shape(run("--json", "--tenant", "beta", "--tenant", "acme"))] == ["beta", "acme"]
+    assert [(each["tenant"], len(each["runs"])) for each in shape(run("--json"))] == [
+        ("acme", 0),
+        ("beta", 0),
+        ("gamma", 1),
+    ]
+    assert isinstance(run("--tenant", "nobody").exception, NotFound)
+
+
+def test_a_range_limits_what_is_built(home: Home, run: Any) -> None:
+    """--from and --to build that range only; what is left is stale still, and readers take it from the tail."""
+    home.ingest(events("2026-03-01", 6))
+    (told,) = shape(run("--json", "--from", "2026-03-02", "--to", "2026-03-03"))
+    assert told["timeline"] == {"built": 2, "unchanged": 0}
+    assert told["log"] == 0
+    assert len(home.builder().stale().timeline) == 4
+    (told,) = shape(run("--json", "--from", "2026-03-04"))
+    assert told["timeline"]["built"] == 3
+    (told,) = shape(run("--json"))
+    assert told["timeline"] == {"built": 1, "unchanged": 5}
+    assert told["log"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from", "2025-01-01", "--to", "2025-02-01"], "no events in this range .*events lie from 2026-03-01 to 2026-03-03"),
+        (["--from", "2026-04-01"], "no events in this range"),
+        (["--from", "2026-03-03", "--to", "2026-03-01"], "2026-03-03 is after 2026-03-01"),
+        (["--from", "yesterday"], "'yesterday' is not a day"),
+    ],
+)  # fmt: skip
+def test_a_range_that_cannot_be_meant_is_refused(home: Home, run: Any, arguments: list[str], message: str) -> None:
+    """A range outside of events, backwards or not of days names the remedy and builds nothing."""
+    home.ingest(events("2026-03-01", 3))
+    refused = run(*arguments).exception
+    assert isinstance(refused, InputError)
+    with pytest.raises(InputError, match=message):
+        raise refused
+    assert home.plane.snapshot("acme") is None
+
+
+def test_a_failed_check_is_the_answer_no(home: Home, run: Any) -> None:
+    """Exit code 1, the check and the day on stderr, the JSON still says what was done."""
+    home.ingest(events("2026-03-01", 3))
+    run()
+    home.smuggle(event(2, "2026-03-02", "b"))
+    result = run("--json")
+    assert result.exit_code == 1
+    assert result.stderr == "error: check failed: unique_ids of timeline on acme 2026-03-02, it is not published\n"
+    (told,) = json.loads(result.stdout)["tenants"]
+    assert (told["snapshot"], told["log"], len(told["runs"])) == (1, 1, 1)
+
+
+def test_a_failed_run_is_the_answer_no(home: Home, run: Any) -> None:
+    """A damaged segment ends the command with 1 and the plane's own words, not with a traceback of Dagster's."""
+    home.ingest(events("2026-03-01", 1))
+    for segment in (home.folder / "store").rglob("*.jsonl.zst"):
+        segment.chmod(0o644)
+        segment.write_bytes(segment.read_bytes()[:-1])
+    result = run()
+    assert result.exit_code == 1
+    assert "bytes are recorded" not in result.stderr
+    assert "are recorded" in result.stderr
+    assert "restore" in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_days_before_the_start_are_the_answer_no(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_dagster_home: Path
+) -> None:
+    """What lies in the partitions is built; the rest is told with the setting that keeps it out."""
+    monkeypatch.setenv("DAGSTER_HOME", str(empty_dagster_home))
+    monkeypatch.setenv("CONTEXT_PLANE_HOME", str(tmp_path / "home"))
+    with open_home(tmp_path / "home", 'start = "2026-03-02"\n') as home:
+        home.ingest(events("2026-03-01", 3))
+        result = CliRunner().invoke(materialize, ["--json"])
+        assert result.exit_code == 1
+        assert "1 days lie before the start 2026-03-02, the first is 2026-03-01, set an earlier start" in result.stderr
+        assert json.loads(result.stdout)["tenants"][0]["timeline"]["built"] == 2
+
+
+def test_a_broken_spec_is_a_warning(home: Home, run: Any) -> None:
+    """The others are materialized, and stderr names the file."""
+    home.ingest(events("2026-03-01", 1))
+    home.write_spec("typo", SPEC.replace("customer_v0", "typo").replace("fields", "fieldz"))
+    result = run()
+    assert result.exit_code == 0
+    assert "typo.yaml" in result.stderr
+    assert "customer_v0 1 built" in result.stdout
+
+
+def test_only_publication_is_a_run_of_its_own(home: Home, run: Any) -> None:
+    """What another process built and did not publish is published without building anything."""
+    home.ingest(events("2026-03-01", 2))
+    builder = home.builder()
+    days = (min(builder.history.touched()), max(builder.history.touched()))
+    builder.timeline(days)
+    builder.contexts("customer_v0", days)
+    (told,) = shape(run("--json"))
+    assert (len(told["runs"]), told["timeline"], told["snapshot"]) == (1, {"built": 0, "unchanged": 2}, 1)
+
+
+def test_no_store_is_an_error_and_makes_none(home: Home, run: Any) -> None:
+    """Whoever materializes in the wrong folder is told so."""
+    assert isinstance(run().exception, NotFound)
+    assert not (home.folder / "store").exists()
+
+
+def test_a_new_dagster_home_is_opened_by_four_processes_at_once(home: Home) -> None:
+    """Processes that open an empty home together do not crash each other; telemetry is off, and the runs are there."""
+    for number in range(4):
+        home.ingest(events("2026-03-01", 1), tenant=f"t{number}")
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda number: cortex(home, "--tenant", f"t{number}"), range(4)))
+    assert [each.returncode for each in done] == [0] * 4, "\n".join(each.stderr for each in done)
+    assert "enabled: false" in (home.folder / "dagster" / "dagster.yaml").read_text()
+    with open_instance(home.folder / "dagster") as instance:
+        assert instance.get_runs_count() == 4
+
+
+def test_the_output_is_quiet(home: Home) -> None:
+    """Nothing on stderr, a line a tenant and one for the whole on stdout; -v adds Dagster's log."""
+    home.ingest(events("2026-03-01", 2))
+    done = cortex(home)
+    assert done.stderr == ""
+    first, last = done.stdout.splitlines()
+    assert first == (
+        "acme: timeline 2 built, 0 unchanged, customer_v0 2 built, 0 unchanged; snapshot 1 holds the log up to 1"
+    )
+    assert last.startswith("1 runs in ")
+    home.ingest([event(100, "2026-03-01")])
+    assert "RUN_SUCCESS" in cortex(home, "-v").stderr
+
+
+def test_a_relative_dagster_home_is_refused(home: Home, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster would refuse it too, with a stack trace."""
+    home.ingest(events("2026-03-01", 1))
+    monkeypatch.setenv("DAGSTER_HOME", "here")
+    refused = run().exception
+    assert isinstance(refused, InputError)
+    assert refused.remedy.startswith("give an absolute path")
+
+
+@pytest.fixture(autouse=True)
+def no_foreign_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    yield

@@ -1,0 +1,1 @@
+"""Real data sets, from raw file to published bundle."""
