@@ -39,18 +39,15 @@ def sparkline(values: Mapping[int, int]) -> str:
 def draw(title: str, values: Mapping[int, int], fresh: Collection[int]) -> bytes:
     """The bars as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
-    colours = [_NEW if day in fresh else _OLD for day in values]
-    axes.bar([day_of(day * DAY) for day in values], list(values.values()), width=0.9, color=colours)  # type: ignore[arg-type]
+    axes.bar(list(values), list(values.values()), width=0.9, color=[_NEW if day in fresh else _OLD for day in values])
     axes.set_title(title, fontsize=9, loc="left")
-    locator = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ticks = _ticks(min(values), max(values))
+    axes.set_xticks(ticks, [day_of(day * DAY).isoformat() for day in ticks])
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.tick_params(labelsize=8)
@@ -58,6 +55,12 @@ def draw(title: str, values: Mapping[int, int], fresh: Collection[int]) -> bytes
     raw = io.BytesIO()
     FigureCanvasAgg(figure).print_png(raw)  # type: ignore[no-untyped-call]
     return _palette(raw.getvalue())
+
+
+def _ticks(first: int, last: int) -> list[int]:
+    """At most seven days, evenly spread from the first on."""
+    step = max(1, -(-(last - first + 1) // 7))
+    return list(range(first, last + 1, step))
 
 
 def _palette(png: bytes) -> bytes:

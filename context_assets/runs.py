@@ -45,7 +45,7 @@ class Runner:
         self.graph = Graph(PlaneResource(home=str(plane.settings.home), store=plane.settings.store))
         self._job = self.graph.definitions().resolve_job_def(names.REFRESH)
         self._instance = instance
-        level = "INFO" if verbose else "CRITICAL"
+        level = "DEBUG" if verbose else "CRITICAL"
         self._config: Final = {"loggers": {"console": {"config": {"log_level": level}}}}
 
     def register(self, tenants: list[str]) -> None:

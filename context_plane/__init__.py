@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         NotFound,
         Unavailable,
     )
-    from context_plane.log.ingest import Commit, RefusedBatch, Rejected
+    from context_plane.log.outcome import Commit, RefusedBatch, Rejected
     from context_plane.parts.snapshots import Snapshot
     from context_plane.plane import ContextPlane
 
@@ -46,10 +46,10 @@ __all__ = [
 _HOMES = {
     "AsyncContextPlane": "aio",
     "Bundle": "bundles.bundle",
-    "Commit": "log.ingest",
+    "Commit": "log.outcome",
     "ContextPlane": "plane",
-    "RefusedBatch": "log.ingest",
-    "Rejected": "log.ingest",
+    "RefusedBatch": "log.outcome",
+    "Rejected": "log.outcome",
     "Snapshot": "parts.snapshots",
 }
 

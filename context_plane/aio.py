@@ -8,14 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from context_plane.plane import ContextPlane, Cut, Events
+from context_plane.plane import ContextPlane, Events
+from context_plane.tenant import Cut
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from context_plane.bundles.bundle import Bundle
     from context_plane.bundles.spec import ContextSpec
-    from context_plane.log.ingest import Commit
+    from context_plane.log.outcome import Commit
     from context_plane.parts.snapshots import Snapshot
 
 _AT_ONCE: Final = 256

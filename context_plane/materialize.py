@@ -14,7 +14,8 @@ from context_plane.bundles import fold
 from context_plane.parts import timeline
 from context_plane.parts.grain import Grain, marks, runs
 from context_plane.parts.part import CONTEXTS
-from context_plane.parts.snapshots import Snapshot, Snapshots, complete_to, publish, publishable
+from context_plane.parts.publish import complete_to, publish, publishable
+from context_plane.parts.snapshots import Snapshot, Snapshots
 
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec

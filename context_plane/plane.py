@@ -9,50 +9,28 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date, datetime
-from pathlib import Path
-from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from context_plane.config import Settings, load_settings
 from context_plane.errors import InputError, NotFound
+from context_plane.home import Home
 from context_plane.instants import parse_cut
 from context_plane.store import keys
+from context_plane.tenant import Cut, Tenant
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from context_plane.bundles.bundle import Bundle
-    from context_plane.bundles.serve import BundleReader
     from context_plane.bundles.spec import ContextSpec
-    from context_plane.log.history import History
-    from context_plane.log.ingest import Commit
+    from context_plane.log.outcome import Commit
     from context_plane.materialize import Builder
     from context_plane.parts.files import Files
-    from context_plane.parts.snapshots import Snapshot, Snapshots
+    from context_plane.parts.snapshots import Snapshot
     from context_plane.parts.view import View
     from context_plane.store.base import Store
 
-Cut = str | date | datetime | int | None
 Events = str | os.PathLike[str] | IO[bytes] | Iterable[Any]
-Stamp = tuple[str, int, int]
-
-
-class Tenant:
-    """What a process holds of one tenant: its log, snapshots and readers."""
-
-    def __init__(self, store: Store, files: Files, name: str) -> None:
-        from context_plane.bundles.serve import BundleReader
-        from context_plane.log.history import History
-        from context_plane.parts.snapshots import Snapshots
-
-        self.name = name
-        self.history: History = History(store, name)
-        self.snapshots: Snapshots = Snapshots(store, name)
-        self.bundles: BundleReader = BundleReader(name, files)
-        self.lock = threading.Lock()
-        self.view: View | None = None
-        self.looked = 0.0
 
 
 class ContextPlane:
@@ -64,7 +42,7 @@ class ContextPlane:
         self._tenants: dict[str, Tenant] = {}
         self._store: Store | None = None
         self._files: Files | None = None
-        self._specs: tuple[tuple[Stamp, ...], dict[str, ContextSpec]] | None = None
+        self.home = Home(settings)
         self._lock = threading.RLock()
 
     @classmethod
@@ -130,7 +108,7 @@ class ContextPlane:
                 batch_id=batch_id,
                 on_reject=on_reject,
             )
-            state.looked = 0.0
+            state.look_again()
         return commit
 
     def bundle(
@@ -141,13 +119,13 @@ class ContextPlane:
         Raises `NotFound` for an unknown tenant, spec or entity, `InputError` for an impossible cut.
         """
         state = self._known(tenant)
-        view = self._view(state, as_of, known_at)
+        view = state.view(as_of, known_at)
         return state.bundles.one(view, self._spec(spec, entity, view), entity)
 
     def bundles(self, tenant: str, spec: str, *, as_of: Cut = None, known_at: int | None = None) -> Iterator[Bundle]:
         """The bundles of all entities under a spec, sorted by entity. All are of one view, however long it takes."""
         state = self._known(tenant)
-        view = self._view(state, as_of, known_at)
+        view = state.view(as_of, known_at)
         return state.bundles.all(view, self._spec(spec, None, view))
 
     def snapshot(self, tenant: str) -> Snapshot | None:
@@ -158,7 +136,7 @@ class ContextPlane:
         self, tenant: str, type: str | None = None, *, as_of: Cut = None, known_at: int | None = None
     ) -> list[str]:
         """All entities (of a type) that have an event, sorted."""
-        view = self._view(self._known(tenant), as_of, known_at)
+        view = self._known(tenant).view(as_of, known_at)
         from context_plane.query import entities
 
         return entities(view, type)
@@ -177,7 +155,7 @@ class ContextPlane:
 
         Columns: entity, time, source, id, type, text, labels, data, attributes, digest (`parts.timeline.schema`).
         """
-        view = self._view(self._known(tenant), as_of, known_at)
+        view = self._known(tenant).view(as_of, known_at)
         return view.events(entity, parse_cut(since), parse_cut(until))
 
     def sql(self, tenant: str, query: str, *, as_of: Cut = None, known_at: int | None = None) -> pa.Table:
@@ -186,7 +164,7 @@ class ContextPlane:
         Raises `InputError` for anything but a SELECT over these tables, and for SQL that does not run.
         """
         state = self._known(tenant)
-        view = self._view(state, as_of, known_at)
+        view = state.view(as_of, known_at)
         from context_plane.query import run
 
         return run(view, query, state.bundles, list(self.specs(view).values()))
@@ -197,7 +175,7 @@ class ContextPlane:
 
     def specs(self, view: View | None = None) -> dict[str, ContextSpec]:
         """The context specs of the home by name; without a `contexts/` folder those of the view's snapshot."""
-        home = self._home_specs()
+        home = self.home.specs()
         if home or view is None:
             return home
         from context_plane.bundles.spec import ContextSpec
@@ -211,7 +189,7 @@ class ContextPlane:
         from context_plane.materialize import Builder
 
         state = self._known(tenant)
-        return Builder(state.history, state.snapshots, self.files, self._home_specs(), self.settings.grain)
+        return Builder(state.history, state.snapshots, self.files, self.home.specs(), self.settings.grain)
 
     @property
     def files(self) -> Files:
@@ -241,7 +219,7 @@ class ContextPlane:
             keys.check_tenant(name)
             store, files = self.store, self.files
             with self._lock:
-                state = self._tenants.setdefault(name, Tenant(store, files, name))
+                state = self._tenants.setdefault(name, Tenant(store, files, name, self.settings.max_staleness))
         return state
 
     def _known(self, name: str) -> Tenant:
@@ -253,29 +231,6 @@ class ContextPlane:
                 remedy=f"ingest some (cortex ingest PATH --tenant {name}), or check the name",
             )
         return state
-
-    def _view(self, state: Tenant, as_of: Cut, known_at: int | None) -> View:
-        from context_plane.parts.view import open_view
-
-        cut = parse_cut(as_of)
-        if known_at is not None or cut is not None:
-            return open_view(state.history, state.snapshots, self.files, as_of=cut, known_at=known_at)
-        held = state.view
-        if held is not None and self._is_fresh(state, held):
-            return held
-        state.looked = monotonic()
-        state.view = open_view(state.history, state.snapshots, self.files)
-        return state.view
-
-    def _is_fresh(self, state: Tenant, view: View) -> bool:
-        """Whether a view is still the newest: a local store is asked every time, a remote one once in a while."""
-        if not self.store.local and monotonic() - state.looked < self.settings.max_staleness:
-            return True
-        state.looked = monotonic()
-        if state.history.refresh() != view.number:
-            return False
-        latest = state.snapshots.latest()
-        return latest is view.snapshot or (latest is not None and latest == view.snapshot)
 
     def _spec(self, name: str | None, entity: str | None, view: View) -> ContextSpec:
         specs = self.specs(view)
@@ -294,67 +249,16 @@ class ContextPlane:
             raise NotFound(f"{found} for type {kind[:64]!r}", where=where, remedy=f"name one of: {listed}")
         return fitting[0]
 
-    def _home_specs(self) -> dict[str, ContextSpec]:
-        """The specs of the home, read again when a file in the folder changed."""
-        held = self._specs
-        if held is not None and held[0] == _stamps([path for path, *_ in held[0]]):
-            return held[1]
-        state = _folder_state(self.settings.contexts)
-        if len(state) == 1:
-            specs: dict[str, ContextSpec] = {}
-        else:
-            from context_plane.bundles.spec import load_specs
-
-            specs = load_specs(self.settings.contexts)
-        self._specs = (state, specs)
-        return specs
-
     def _items(self, events: Events, source: str | None, max_bytes: int) -> Iterable[tuple[int, Any]]:
         if source is not None:
             from context_plane.log.mapping import load_mapping
 
             if not isinstance(events, (str, os.PathLike)):
                 raise InputError("a source mapping reads files", where="source", remedy="pass the path of a file")
-            return load_mapping(self._mapping_path(source)).events(events, max_event_bytes=max_bytes)
+            return load_mapping(self.home.mapping(source)).events(events, max_event_bytes=max_bytes)
         from context_plane.log.readers import read_events
 
         return read_events(events, max_event_bytes=max_bytes)
-
-    def _mapping_path(self, source: str) -> Path:
-        given = Path(source)
-        if given.suffix in (".yaml", ".yml"):
-            return given
-        path = self.settings.sources / f"{source}.yaml"
-        if not path.exists():
-            known = sorted(file.stem for file in self.settings.sources.glob("*.yaml"))
-            raise NotFound(
-                f"there is no source mapping {source!r}",
-                where=str(self.settings.sources),
-                remedy=f"known are: {', '.join(known) or 'none'}",
-            )
-        return path
-
-
-def _folder_state(folder: Path) -> tuple[Stamp, ...]:
-    """Stamps of a folder, whose own tells of files added and removed, and of the YAML files in it."""
-    try:
-        files = sorted(str(file) for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
-    except (FileNotFoundError, NotADirectoryError):
-        files = []
-    return _stamps([str(folder), *files])
-
-
-def _stamps(paths: list[str]) -> tuple[Stamp, ...]:
-    """Path, time and size of files; two system calls less per read than listing the folder."""
-    found = []
-    for path in paths:
-        try:
-            stat = os.stat(path)
-        except OSError:
-            found.append((path, 0, -1))
-        else:
-            found.append((path, stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
 
 
 def _counted(items: Iterable[tuple[int, Any]], progress: Callable[[int], None]) -> Iterator[tuple[int, Any]]:
@@ -362,6 +266,3 @@ def _counted(items: Iterable[tuple[int, Any]], progress: Callable[[int], None]) 
         yield item
         if not count & 1023:
             progress(count)
-
-
-__all__ = ["ContextPlane"]

@@ -19,8 +19,8 @@ from context_plane.bundles.spec import ContextSpec
 from context_plane.canonical import digest
 from context_plane.instants import DAY, format_instant
 from context_plane.parts.grain import Grain, Mark, marks
-from context_plane.parts.part import CONTEXTS, TIMELINE, Part, month_of
-from context_plane.parts.snapshots import Catalog, Note
+from context_plane.parts.notes import Note
+from context_plane.parts.part import CONTEXTS, TIMELINE, Catalog, Part, month_of
 from context_plane.parts.timeline import Built, Progress
 from context_plane.store import keys
 from context_plane.store.faults import reach

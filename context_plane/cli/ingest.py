@@ -22,7 +22,7 @@ from context_plane.cli.output import Report, echo_json, note, progress, say
 from context_plane.errors import InputError, NotFound
 
 if TYPE_CHECKING:
-    from context_plane.log.ingest import Commit
+    from context_plane.log.outcome import Commit
     from context_plane.plane import ContextPlane
 
 MAX_SHOWN: Final = 20
@@ -156,7 +156,7 @@ def _rejects_name(path: str) -> str:
 def _ingest(
     plane: ContextPlane, tenant: str, path: str, source: str | None, batch_id: str | None, rejects: Rejects | None
 ) -> Outcome:
-    from context_plane.log.ingest import RefusedBatch
+    from context_plane.log.outcome import RefusedBatch
 
     events: Any = sys.stdin.buffer if path == STDIN and source is None else path
     with progress(f"ingest {os.path.basename(path)}", "events") as bar:

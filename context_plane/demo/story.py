@@ -27,7 +27,7 @@ from context_plane.plane import ContextPlane
 
 if TYPE_CHECKING:
     from context_plane.bundles.bundle import Bundle
-    from context_plane.log.ingest import Commit
+    from context_plane.log.outcome import Commit
 
 PAST: Final = START + 14 * DAY
 MAX_CUSTOMERS: Final = 100_000
@@ -157,7 +157,7 @@ class _Story:
 
     def _ingest(self, plane: ContextPlane, events: Any, progress: Callable[[int], None] | None = None) -> Commit:
         """Ingests a batch under a name that says what is in it, so that a later run finds it."""
-        from context_plane.log.ingest import RefusedBatch
+        from context_plane.log.outcome import RefusedBatch
 
         text = events.read_bytes() if isinstance(events, Path) else json.dumps(events).encode()
         batch = sha256(text).hexdigest()[:16]

@@ -6,7 +6,6 @@ holds the records since the one before) and then the records after them.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from context_plane.errors import Corrupt, NotFound
 from context_plane.instants import DAY
+from context_plane.log.checkpoints import decode_checkpoint
 from context_plane.log.commits import GENESIS, CommitRecord, ListRef, decode_record, load_segments
 from context_plane.log.ids import IdIndex, decode_run
 from context_plane.log.segments import SegmentRef, check_bytes
@@ -23,7 +23,6 @@ from context_plane.store import keys
 if TYPE_CHECKING:
     from context_plane.store.base import Store
 
-CHECKPOINT_EVERY: Final = 256
 _LISTS_KEPT: Final = 4
 
 
@@ -183,25 +182,6 @@ class History:
         with ThreadPoolExecutor(16) as pool:
             for body in pool.map(self.store.get, ready):
                 self._append(body)
-
-
-def encode_checkpoint(bodies: Sequence[bytes]) -> bytes:
-    """A checkpoint: the records' own bytes, a line each, behind the SHA-256 of the rest; zstd."""
-    import zstandard
-
-    plain = b"\n".join(bodies)
-    packed = zstandard.ZstdCompressor(level=6, write_checksum=True).compress(plain)
-    return hashlib.sha256(packed).digest() + packed
-
-
-def decode_checkpoint(key: str, body: bytes) -> list[bytes]:
-    """The records' bytes. Raises `Corrupt` when the checkpoint is damaged."""
-    import zstandard
-
-    if hashlib.sha256(body[32:]).digest() != body[:32]:
-        raise Corrupt("checkpoint is damaged", where=key, remedy="delete it: the log holds every record itself")
-    plain: bytes = zstandard.ZstdDecompressor().decompress(body[32:], max_output_size=1 << 30)
-    return plain.split(b"\n")
 
 
 def live_segments(history: History, after: int, until: int) -> Iterator[tuple[int, SegmentRef]]:

@@ -8,13 +8,14 @@ the next, so that accepted and duplicate counts are exact however many processes
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from context_plane.errors import Conflict, InputError
 from context_plane.instants import format_instant, now, parse_instant
+from context_plane.log.checkpoints import write_checkpoint
 from context_plane.log.commits import (
     MAX_RECORD,
     CommitRecord,
@@ -25,7 +26,8 @@ from context_plane.log.commits import (
     ranges_of,
 )
 from context_plane.log.events import Event, Normaliser
-from context_plane.log.history import CHECKPOINT_EVERY, History, encode_checkpoint
+from context_plane.log.history import History
+from context_plane.log.outcome import Commit, RefusedBatch, Rejected
 from context_plane.log.segments import SegmentRef, SegmentWriter, days_of, read_segment
 from context_plane.store import keys
 from context_plane.store.faults import reach
@@ -44,35 +46,6 @@ class BadItem(Protocol):
 
     line: int
     reason: str
-
-
-@dataclass(frozen=True)
-class Rejected:
-    """One event that was not stored."""
-
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Commit:
-    """What one ingest did."""
-
-    id: int | None
-    """Number of the commit in the tenant's log; of the newest one when nothing new was in the batch."""
-    accepted: int
-    duplicates: int
-    rejected: list[Rejected] = field(default_factory=list)
-    rejected_count: int = 0
-    """May exceed ``len(rejected)``: only the first 1,000 are listed."""
-
-
-class RefusedBatch(InputError):
-    """A batch that was refused whole; nothing of it is stored."""
-
-    def __init__(self, what: str, *, where: str, remedy: str, commit: Commit) -> None:
-        super().__init__(what, where=where, remedy=remedy)
-        self.commit = commit
 
 
 @dataclass
@@ -196,7 +169,7 @@ class Batch:
             if self._create(record):
                 reach("ingest.committed")
                 self._history.refresh()
-                write_checkpoint(self._history, record.number)
+                write_checkpoint(self._store, self._history.tenant, record.number)
                 return self._result(record.number)
             self._rebase()
             if not self._seen:
@@ -342,17 +315,6 @@ def check_batch_id(batch_id: str) -> str:
 def fit(record: CommitRecord) -> CommitRecord:
     """The record, without the day ranges where they make it longer than 4 KB: the segment list holds the days too."""
     return record if len(record.encode()) <= MAX_RECORD else replace(record, ranges=())
-
-
-def write_checkpoint(history: History, number: int) -> None:
-    """After every 256th commit: one object with the records since the last, so that new readers need not fetch each."""
-    if number % CHECKPOINT_EVERY:
-        return
-    store, tenant = history.store, history.tenant
-    first = number - CHECKPOINT_EVERY + 1
-    bodies: Sequence[bytes] = [store.get(keys.commit(tenant, n)) for n in range(first, number + 1)]
-    store.create(keys.checkpoint(tenant, number), encode_checkpoint(bodies))
-    reach("ingest.checkpointed")
 
 
 def _reason(error: InputError) -> str:

@@ -90,6 +90,23 @@ class Month:
         return hashlib.sha256(body).hexdigest(), body
 
 
+@dataclass(frozen=True)
+class Catalog:
+    """Parts by kind and day, and for each kind what describes it (a context spec)."""
+
+    parts: Mapping[str, Mapping[int, Part]] = field(default_factory=dict)
+    about: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, name: str) -> Mapping[int, Part]:
+        """Parts of one kind by day; empty where there are none."""
+        return self.parts.get(name, {})
+
+    @property
+    def specs(self) -> list[str]:
+        """Names of the context specs that have packs."""
+        return sorted(name.removeprefix(CONTEXTS) for name in self.parts if name.startswith(CONTEXTS))
+
+
 def decode_month(key: str, body: bytes, sha256: str) -> Month:
     """A month's manifest. Raises `Corrupt` when its bytes are not the named ones."""
     if hashlib.sha256(body).hexdigest() != sha256:

@@ -17,8 +17,8 @@ from context_plane.instants import DAY
 from context_plane.log.events import COLUMNS, Row, row
 from context_plane.log.history import History, live_segments
 from context_plane.log.segments import SegmentRef, read_segment
-from context_plane.parts.part import TIMELINE, Part, month_of
-from context_plane.parts.snapshots import Catalog, Note
+from context_plane.parts.notes import Note
+from context_plane.parts.part import TIMELINE, Catalog, Part, month_of
 from context_plane.store import keys
 from context_plane.store.faults import reach
 

@@ -16,8 +16,8 @@ from context_plane.errors import InputError, NotFound
 from context_plane.instants import DAY, format_instant, to_datetime
 from context_plane.log.history import History, live_segments, removed
 from context_plane.log.segments import SegmentRef
-from context_plane.parts.part import TIMELINE, Part
-from context_plane.parts.snapshots import Catalog, Snapshot, Snapshots
+from context_plane.parts.part import TIMELINE, Catalog, Part
+from context_plane.parts.snapshots import Snapshot, Snapshots
 from context_plane.parts.timeline import read_rows, table
 from context_plane.store import keys
 

@@ -39,7 +39,7 @@ def create_settled(
         try:
             if store.create(key, body):
                 return True
-        except ZeroDivisionError:
+        except Unavailable:
             pass
         try:
             found = store.get(key)

@@ -1,7 +1,7 @@
 """A faulty store under random schedules, with a model of what must be true: the promise of ingest and publication.
 
-The model knows which batches were acknowledged and which were attempted. Whatever the store does: an acknowledged batch
-is there with the counts that were told, an attempted one is there whole or not at all, and readers see every event once.
+The model knows which batches were acknowledged and which were attempted. Whatever the store does: an acknowledged
+batch is there with the counts that were told, an attempted one whole or not at all, and readers see every event once.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from context_plane.errors import Unavailable
 from context_plane.log import ingest as ingest_module
-from context_plane.parts import snapshots as snapshots_module
+from context_plane.parts import publish as publish_module
 from context_plane.store.faulty import ROUGH, FaultyStore
 from context_plane.store.local import LocalStore
 from context_plane.store.settled import create_settled
 from tests.parts.conftest import World, event
-
 
 # A batch is some ten operations: at a third of `ROUGH` about a half of them get through.
 UNEASY = {fault: rate / 3 for fault, rate in ROUGH.items()}
@@ -39,7 +38,7 @@ class Faults(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         hasty = partial(create_settled, sleep=lambda _: None)
         self.patch.setattr(ingest_module, "create_settled", hasty)
-        self.patch.setattr(snapshots_module, "create_settled", hasty)
+        self.patch.setattr(publish_module, "create_settled", hasty)
         self.root = Path(tempfile.mkdtemp(prefix="cp-"))
         self.disk = FaultyStore(LocalStore(self.root / "store"), random.Random(0))
         self.worlds = [self.world(n) for n in range(2)]

@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-from context_plane.log import ingest as ingest_module
+from context_plane.log import checkpoints
 from context_plane.plane import ContextPlane
 
 SPEC = """\
@@ -65,7 +65,7 @@ def materialize(plane: ContextPlane) -> dict[str, Any]:
 
 def main(home: str, job: str, *arguments: str) -> None:
     """Runs one job."""
-    ingest_module.CHECKPOINT_EVERY = 2  # type: ignore[misc]
+    checkpoints.EVERY = 2  # type: ignore[misc]
     jobs: dict[str, Any] = {"ingest": ingest, "overlapping": overlapping, "materialize": materialize}
     print(json.dumps(jobs[job](ContextPlane.open(home), *arguments)), flush=True)  # noqa: T201
 

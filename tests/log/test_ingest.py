@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from context_plane.errors import Corrupt, InputError, Unavailable
-from context_plane.log import history as history_module
+from context_plane.log import checkpoints
 from context_plane.log import ingest as ingest_module
+from context_plane.log.checkpoints import decode_checkpoint
 from context_plane.log.commits import MAX_RECORD, ListRef
-from context_plane.log.history import History, decode_checkpoint
-from context_plane.log.ingest import Commit, RefusedBatch, ingest
+from context_plane.log.history import History
+from context_plane.log.ingest import ingest
+from context_plane.log.outcome import Commit, RefusedBatch
 from context_plane.log.segments import read_segment
 from context_plane.store import keys
 from context_plane.store.base import Store
@@ -300,7 +302,7 @@ def test_a_damaged_segment_is_an_error(store: Store, tmp_path: Path, damage: str
 
 def test_checkpoints_hold_what_a_new_reader_needs(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that starts from checkpoints knows what one that read every record knows."""
-    monkeypatch.setattr(ingest_module, "CHECKPOINT_EVERY", 4)
+    monkeypatch.setattr(checkpoints, "EVERY", 4)
     for n in range(10):
         put(store, [event(n, day=1 + n)])
     found = list(store.list(keys.checkpoints("acme")))
@@ -334,8 +336,3 @@ def test_the_index_folds_its_recent_part(store: Store, monkeypatch: pytest.Monke
     history.refresh()
     assert len(history.ids()) == 20
     assert put(store, [event(n) for n in range(22)]).accepted == 2
-
-
-def test_the_module_constants_agree() -> None:
-    """The writer's and the reader's idea of a checkpoint."""
-    assert ingest_module.CHECKPOINT_EVERY == history_module.CHECKPOINT_EVERY

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from context_plane.log.history import History
-from context_plane.log.ingest import Commit, ingest
+from context_plane.log.ingest import ingest
+from context_plane.log.outcome import Commit
 from context_plane.parts import timeline
 from context_plane.parts.files import Files
-from context_plane.parts.snapshots import Snapshot, Snapshots, publish
+from context_plane.parts.publish import publish
+from context_plane.parts.snapshots import Snapshot, Snapshots
 from context_plane.parts.view import View, open_view
 from context_plane.store.base import Store
 from context_plane.store.local import LocalStore

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from context_plane.errors import InputError, NotFound
-from context_plane.parts import snapshots as snapshots_module
+from context_plane.parts import publish as publish_module
+from context_plane.parts.notes import Note
 from context_plane.parts.part import Part
-from context_plane.parts.snapshots import Note
 from context_plane.store import keys
 from context_plane.store.base import Store
 from context_plane.store.local import LocalStore
@@ -108,7 +108,7 @@ def test_two_publishers_racing_lose_nothing(world: World, tmp_path: Path, monkey
     world.build(1, 1)
     other.build(2, 2)
     barrier = threading.Barrier(2)
-    original = snapshots_module.create_settled
+    original = publish_module.create_settled
     met: set[int] = set()
 
     def meet(*args: object, **kwargs: object) -> bool:
@@ -117,7 +117,7 @@ def test_two_publishers_racing_lose_nothing(world: World, tmp_path: Path, monkey
             barrier.wait(10)
         return original(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(snapshots_module, "create_settled", meet)
+    monkeypatch.setattr(publish_module, "create_settled", meet)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda w: w.publish(), (world, other)))
     latest = World(world.store, tmp_path / "third").snapshots.latest()

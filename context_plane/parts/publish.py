@@ -1,0 +1,167 @@
+"""Publication: the rule by which a snapshot is made.
+
+The publisher merges the builders' notes into the newest snapshot, per entry the one with the higher number, and takes
+the largest log number up to which nothing that a commit touched is missing. Checks that failed keep a part out; their
+verdicts are read from the notes, because Dagster's blocking checks stop only their own run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from context_plane.canonical import canonical
+from context_plane.instants import DAY, format_instant, now
+from context_plane.parts.notes import Note, merge
+from context_plane.parts.part import CONTEXTS, FORMAT, TIMELINE, Catalog, Month, Part, month_of
+from context_plane.parts.snapshots import Snapshot, Snapshots
+from context_plane.store import keys
+from context_plane.store.faults import reach
+from context_plane.store.settled import create_settled
+
+if TYPE_CHECKING:
+    from context_plane.log.history import History
+    from context_plane.store.base import Store
+
+
+def publish(history: History, snapshots: Snapshots, specs: Iterable[str] | None = None) -> Snapshot | None:
+    """Publishes what is built, and returns the new snapshot, or `None` where there is nothing new to publish.
+
+    `specs` names the context specs that still exist; packs of others are dropped. A publisher that loses the number to
+    another merges into the winner's snapshot and tries again.
+    """
+    wanted = None if specs is None else {CONTEXTS + name for name in specs}
+    while True:
+        history.refresh()
+        base = snapshots.latest()
+        notes = snapshots.notes()
+        catalog = publishable(history, base, notes, wanted)
+        number, log = (base.number if base else 0) + 1, complete_to(history, catalog, base.log if base else 0)
+        if base is not None and _same(base, catalog, log):
+            _take(snapshots.store, notes, catalog)
+            return None
+        if not catalog.parts:
+            return None
+        body, months = _encode(snapshots, catalog, number, log)
+        snapshots.store.put_content(months)
+        reach("publish.months-written")
+        snapshots.store.sync()
+        reach("publish.synced")
+        if create_settled(snapshots.store, keys.snapshot(snapshots.tenant, number), body, body.__eq__):
+            reach("publish.snapshot-created")
+            _take(snapshots.store, notes, catalog)
+            return snapshots.load(number)
+
+
+def publishable(history: History, base: Snapshot | None, notes: list[Note], wanted: set[str] | None) -> Catalog:
+    """The merged catalog, in which a spec's packs are the new ones only where they take the snapshot at least as far.
+
+    Packs of one spec form a chain (each tells the differences to the one before), so they are taken or left together.
+    """
+    before = base.catalog if base else Catalog()
+    merged = merge(before, notes)
+    parts = {TIMELINE: merged.of(TIMELINE)} if merged.of(TIMELINE) else {}
+    about: dict[str, Mapping[str, Any]] = {}
+    for name in sorted(merged.parts):
+        if not name.startswith(CONTEXTS) or (wanted is not None and name not in wanted):
+            continue
+        new, old = merged.of(name), before.of(name)
+        reach_new, reach_old = chain_to(history, new), chain_to(history, old)
+        if reach_new is not None and (reach_old is None or reach_new >= reach_old):
+            parts[name], about[name] = new, merged.about[name]
+        elif reach_old is not None:
+            parts[name], about[name] = old, before.about[name]
+    return Catalog(parts, about)
+
+
+def complete_to(history: History, catalog: Catalog, after: int = 0) -> int:
+    """The largest log number up to which everything that commits touched is in the catalog's parts.
+
+    Commits up to `after` are known to be complete: a published snapshot holds them, and parts only ever gain.
+    """
+    timelines = catalog.of(TIMELINE)
+    reached = history.head
+    for record in history.records(after):
+        if any(day not in timelines or timelines[day].number < record.number for day in history.days(record)):
+            reached = record.number - 1
+            break
+    for name, parts in catalog.parts.items():
+        if name.startswith(CONTEXTS):
+            reached = min(reached, chain_to(history, parts) or 0)
+    return reached
+
+
+def chain_to(history: History, parts: Mapping[int, Part]) -> int | None:
+    """The log number up to which a spec's packs are complete; `None` where they are not a whole chain."""
+    ordered = [parts[day] for day in sorted(parts)]
+    instants = [None, *(part.instant for part in ordered)]
+    if not ordered or any(part.previous != before for part, before in zip(ordered, instants, strict=False)):
+        return None
+    touched = sorted(history.touched().items())
+    end = ordered[-1].day
+    reached = history.head
+    for part in ordered:
+        # What happens after the last pack belongs to no pack yet: it must not count as complete.
+        until = touched[-1][0] if part.day == end and touched else part.day
+        newest = max((n for day, n in touched if (part.since is None or part.since <= day) and day <= until), default=0)
+        if newest > part.number:
+            reached = min(reached, _first_missing(history, part, until) - 1)
+    return reached
+
+
+def _first_missing(history: History, part: Part, until: int) -> int:
+    """The first commit that touched a pack's range and is not in it."""
+    for record in history.records(part.number):
+        if any((part.since is None or part.since <= day) and day <= until for day in history.days(record)):
+            return record.number
+    return history.head + 1
+
+
+def _same(base: Snapshot, catalog: Catalog, log: int) -> bool:
+    return base.log == log and base.catalog == catalog
+
+
+def _encode(snapshots: Snapshots, catalog: Catalog, number: int, log: int) -> tuple[bytes, list[tuple[str, bytes]]]:
+    months: list[tuple[str, bytes]] = []
+    kinds: dict[str, Any] = {}
+    newest = log
+    for name, parts in catalog.parts.items():
+        grouped: dict[str, dict[int, Part]] = {}
+        for day, part in parts.items():
+            grouped.setdefault(month_of(day), {})[day] = part
+            newest = max(newest, part.number)
+        hashes: dict[str, str] = {}
+        for month, days in grouped.items():
+            sha256, body = Month(month, days).encode(name)
+            hashes[month] = sha256
+            months.append((keys.month_manifest(snapshots.tenant, sha256), body))
+        kinds[name] = {"months": hashes, "about": catalog.about.get(name)}
+    body = canonical(
+        {
+            "format": FORMAT,
+            "number": number,
+            "log": log,
+            "newest": newest,
+            "clock": _clock(catalog),
+            "time": format_instant(now()),
+            "parts": kinds,
+        }
+    )
+    return body, months
+
+
+def _clock(catalog: Catalog) -> str | None:
+    days = catalog.of(TIMELINE)
+    return format_instant((max(days) + 1) * DAY) if days else None
+
+
+def _take(store: Store, notes: Iterable[Note], catalog: Catalog) -> None:
+    """Removes the notes that the catalog has taken, or has something newer for, so that listing them stays short."""
+    for note in notes:
+        held = catalog.of(note.part)
+        if all(_holds(held.get(part.day), part) for part in note.parts if part.passed):
+            store.delete(note.key)
+
+
+def _holds(held: Part | None, part: Part) -> bool:
+    return held is not None and (held.number > part.number or held.version == part.version)

@@ -1,0 +1,67 @@
+"""What a process holds of one tenant: its log, its snapshots, its readers, and the view it last looked through."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, datetime
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from context_plane.instants import parse_cut
+
+if TYPE_CHECKING:
+    from context_plane.bundles.serve import BundleReader
+    from context_plane.log.history import History
+    from context_plane.parts.files import Files
+    from context_plane.parts.snapshots import Snapshots
+    from context_plane.parts.view import View
+    from context_plane.store.base import Store
+
+Cut = str | date | datetime | int | None
+
+
+class Tenant:
+    """One tenant as a process knows it."""
+
+    def __init__(self, store: Store, files: Files, name: str, max_staleness: float) -> None:
+        from context_plane.bundles.serve import BundleReader
+        from context_plane.log.history import History
+        from context_plane.parts.snapshots import Snapshots
+
+        self.name = name
+        self.history: History = History(store, name)
+        self.snapshots: Snapshots = Snapshots(store, name)
+        self.bundles: BundleReader = BundleReader(name, files)
+        self.lock = threading.Lock()
+        """Held by who ingests: batches of one process would only race each other."""
+        self._files = files
+        self._max_staleness = 0.0 if store.local else max_staleness
+        self._view: View | None = None
+        self._looked = 0.0
+
+    def view(self, as_of: Cut = None, known_at: int | None = None) -> View:
+        """The view now, or cut; the newest one is kept while nothing new is in the store.
+
+        Raises `NotFound` where there are no events, `InputError` for an impossible cut.
+        """
+        from context_plane.parts.view import open_view
+
+        cut = parse_cut(as_of)
+        if known_at is not None or cut is not None:
+            return open_view(self.history, self.snapshots, self._files, as_of=cut, known_at=known_at)
+        view = self._view
+        if view is None or not self._is_fresh(view):
+            self._looked = monotonic()
+            view = self._view = open_view(self.history, self.snapshots, self._files)
+        return view
+
+    def look_again(self) -> None:
+        """Makes the next read ask the store, however long ago the last one did."""
+        self._looked = 0.0
+
+    def _is_fresh(self, view: View) -> bool:
+        """Whether a view is still the newest: a local store is asked every time, a remote one once in a while."""
+        if self._max_staleness and monotonic() - self._looked < self._max_staleness:
+            return True
+        self._looked = monotonic()
+        return self.history.refresh() == view.number and self.snapshots.latest() is view.snapshot
