@@ -1,6 +1,6 @@
-"""Measurements: ``python -m bench [CASE…]`` prints figures and, where one is meaningful, the floor measured beside them.
+"""Measurements: ``python -m bench [CASE…]`` prints figures and, where one makes sense, the floor measured beside them.
 
-Times of shared machines wander; ratios of two things measured in turn in one run do not. Results worth keeping
+Times of shared machines wander; ratios of two things measured in turn in one run do not. Figures worth keeping
 go to `bench/README.md` with the command that made them.
 """
 

@@ -17,6 +17,7 @@ from context_plane.instants import DAY, day_of
 
 _INCHES: Final = (6.4, 1.7)
 _DPI: Final = 96
+_LEAST_DAYS: Final = 13
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _BLOCKS_SHOWN: Final = 60
 _OLD, _NEW = "#9aa5b1", "#2563eb"
@@ -44,9 +45,13 @@ def draw(title: str, values: Mapping[int, int], fresh: Collection[int]) -> bytes
 
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
-    axes.bar(list(values), list(values.values()), width=0.9, color=[_NEW if day in fresh else _OLD for day in values])
+    first, last = min(values), max(values)
+    colours = [_NEW if day in fresh else _OLD for day in values]
+    width = max(0.9, (last - first) / 120)  # a pack a month among empty days would be thinner than a pixel
+    axes.bar(list(values), list(values.values()), width=width, color=colours)
+    axes.set_xlim(min(first, last - _LEAST_DAYS) - width, last + width)
     axes.set_title(title, fontsize=9, loc="left")
-    ticks = _ticks(min(values), max(values))
+    ticks = _ticks(first, last)
     axes.set_xticks(ticks, [day_of(day * DAY).isoformat() for day in ticks])
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))

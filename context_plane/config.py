@@ -17,7 +17,7 @@ from context_plane.errors import InputError
 from context_plane.instants import parse_day, parse_instant
 
 HOME: Final = "CONTEXT_PLANE_HOME"
-_ENVIRONMENT: Final = {
+ENVIRONMENT: Final = {
     "store": "CONTEXT_PLANE_STORE",
     "grain": "CONTEXT_PLANE_GRAIN",
     "start": "CONTEXT_PLANE_START",
@@ -73,7 +73,7 @@ def load_settings(home: str | os.PathLike[str] | None = None, environ: Mapping[s
     file = root / "plane.toml"
     raw = _read(file)
     where = {name: f"{file}: {name}" for name in raw}
-    for name, variable in _ENVIRONMENT.items():
+    for name, variable in ENVIRONMENT.items():
         if env.get(variable):
             raw[name], where[name] = env[variable], variable
     ingest = raw.pop("ingest", {})

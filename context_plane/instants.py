@@ -100,20 +100,21 @@ def from_datetime(value: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
 
 
-def parse_cut(value: str | date | datetime | int | None) -> int | None:
+def parse_cut(value: str | date | datetime | int | None, *, begins: bool = False) -> int | None:
     """What callers pass as `as_of`, as microseconds: RFC 3339, a day (its end), a date, a datetime, or `None`.
 
-    A day means its end, so that ``as_of="2026-03-01"`` includes what happened on 1 March.
+    A day means its end, so that ``as_of="2026-03-01"`` includes what happened on 1 March; where the cut begins a span
+    (`since`), its start, for the same reason.
     """
     if value is None or isinstance(value, int):
         return value
     if isinstance(value, datetime):
         return from_datetime(value)
-    if isinstance(value, date):
-        return end_of(value)
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        return end_of(parse_day(value))
-    return parse_instant(value)
+    if not isinstance(value, date):
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return parse_instant(value)
+        value = parse_day(value)
+    return start_of(value) if begins else end_of(value)
 
 
 def parse_day(text: str) -> date:

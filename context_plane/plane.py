@@ -64,15 +64,12 @@ class ContextPlane:
 
     @property
     def store(self) -> Store:
-        """The object store; probed at its first use so that one without create-if-absent is refused."""
+        """The object store."""
         with self._lock:
             if self._store is None:
                 from context_plane.store.open import open_store
-                from context_plane.store.probe import probe
 
-                store = open_store(self.settings.store)
-                probe(store)
-                self._store = store
+                self._store = open_store(self.settings.store)
             return self._store
 
     def ingest(
@@ -97,6 +94,7 @@ class ContextPlane:
         from context_plane.log.ingest import ingest
 
         state = self._tenant(tenant)
+        self._check_writable()
         limits = Limits(**vars(self.settings.ingest))
         items = self._items(events, source, limits.max_event_bytes)
         with state.lock:
@@ -153,10 +151,12 @@ class ContextPlane:
     ) -> pa.Table:
         """The events of one entity with a time in [since, until), in order of time, source and id.
 
+        A day given as `since` begins with it, as `until` it ends with it.
+
         Columns: entity, time, source, id, type, text, labels, data, attributes, digest (`parts.timeline.schema`).
         """
         view = self._known(tenant).view(as_of, known_at)
-        return view.events(entity, parse_cut(since), parse_cut(until))
+        return view.events(entity, parse_cut(since, begins=True), parse_cut(until))
 
     def sql(self, tenant: str, query: str, *, as_of: Cut = None, known_at: int | None = None) -> pa.Table:
         """The result of one read-only SELECT over the tables `events` and `bundles` of a tenant's view.
@@ -189,6 +189,7 @@ class ContextPlane:
         from context_plane.materialize import Builder
 
         state = self._known(tenant)
+        self._check_writable()
         return Builder(state.history, state.snapshots, self.files, self.home.specs(), self.settings.grain)
 
     @property
@@ -231,6 +232,12 @@ class ContextPlane:
                 remedy=f"ingest some (cortex ingest PATH --tenant {name}), or check the name",
             )
         return state
+
+    def _check_writable(self) -> None:
+        """Before the first write: a store without create-if-absent would let two writers own one number."""
+        from context_plane.store.probe import probe
+
+        probe(self.store)
 
     def _spec(self, name: str | None, entity: str | None, view: View) -> ContextSpec:
         specs = self.specs(view)

@@ -12,7 +12,7 @@ from context_plane import ContextPlane
 from resources.builders import Builders
 
 
-class OpenedPlane(dg.ConfigurableResource[None]):
+class OpenedPlane(dg.ConfigurableResource[Any]):
     """A plane over a home, opened when it is first used and closed at the end of the run or tick."""
 
     home: str | None = None

@@ -9,7 +9,7 @@ Here belong reads. What builds and publishes is given `PlaneResource`. Outside a
 from collections.abc import Iterator
 
 from context_plane import Bundle, Snapshot
-from context_plane.plane import Cut
+from context_plane.tenant import Cut
 from resources.plane import OpenedPlane
 
 

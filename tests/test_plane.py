@@ -95,7 +95,10 @@ def test_reads_agree_before_and_after_materializing(plane: ContextPlane) -> None
     assert bundle.as_of == "2026-03-04T00:00:00Z"
     assert before["entities"] == ["customer/acme", "customer/beta"]
     assert before["sql"] == [{"entity": "customer/acme", "n": 3}, {"entity": "customer/beta", "n": 1}]
-    assert before["sql_bundles"] == [{"entity": "customer/acme", "s": "trial"}, {"entity": "customer/beta", "s": "paid"}]
+    assert before["sql_bundles"] == [
+        {"entity": "customer/acme", "s": "trial"},
+        {"entity": "customer/beta", "s": "paid"},
+    ]
     assert [row["id"] for row in before["timeline"]] == ["1", "2", "3"]
 
 
@@ -304,3 +307,24 @@ def test_a_query_without_end_is_stopped(plane: ContextPlane, monkeypatch: pytest
     with pytest.raises(InputError, match="does not run"):
         plane.sql("acme", "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE a.range % 7 = b.range % 11")
     assert plane.sql("acme", "SELECT 1 AS one").to_pylist() == [{"one": 1}]
+
+
+def test_a_day_as_since_begins_with_it(plane: ContextPlane) -> None:
+    """From and to a day include the day."""
+    plane.ingest("acme", EVENTS)
+    assert plane.timeline("acme", "customer/acme", since="2026-03-02").column("id").to_pylist() == ["2", "3"]
+    assert plane.timeline("acme", "customer/acme", until=date(2026, 3, 1)).column("id").to_pylist() == ["1"]
+
+
+def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers write nothing: not even a probe."""
+    home = tmp_path / "home"
+    (home / "contexts").mkdir(parents=True)
+    (home / "contexts" / "customer_v0.yaml").write_text(SPEC)
+    with ContextPlane.open(home) as writer:
+        writer.ingest("acme", EVENTS)
+        materialize(writer)
+    for name in ("create", "put_content", "delete", "sync"):
+        monkeypatch.setattr(f"context_plane.store.local.LocalStore.{name}", None)
+    with ContextPlane.open(home) as reader:
+        assert len(everything(reader)["bundles"]) == 2

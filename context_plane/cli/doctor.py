@@ -24,17 +24,12 @@ from context_plane.cli import plugins
 from context_plane.cli.failures import NO
 from context_plane.cli.options import json_option
 from context_plane.cli.output import echo_json, say
+from context_plane.config import ENVIRONMENT, HOME
 from context_plane.errors import ContextPlaneError
 
 if TYPE_CHECKING:
     from context_plane.config import Settings
 
-ENVIRONMENT: Final = {
-    "home": "CONTEXT_PLANE_HOME",
-    "store": "CONTEXT_PLANE_STORE",
-    "grain": "CONTEXT_PLANE_GRAIN",
-    "start": "CONTEXT_PLANE_START",
-}
 PACKAGES: Final = ("context-plane", "duckdb", "pyarrow", "obstore", "dagster")
 FREE_BYTES: Final = 1 << 30
 
@@ -162,8 +157,9 @@ def _origins(settings: Settings) -> Iterator[Check]:
         if field.name == "ingest":
             continue
         origin = "default"
-        if os.environ.get(ENVIRONMENT.get(field.name, "")):
-            origin = ENVIRONMENT[field.name]
+        variable = HOME if field.name == "home" else ENVIRONMENT.get(field.name, "")
+        if os.environ.get(variable):
+            origin = variable
         elif field.name in written:
             origin = "plane.toml"
         yield Check(f"setting {field.name}", "ok", f"{getattr(settings, field.name)} ({origin})")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def examine_store(settings: Settings) -> Iterator[Check]:
     """The store first; without it nothing is known about tenants."""
     from context_plane.plane import ContextPlane
+    from context_plane.store.probe import probe
 
     specs = list(_files("spec", settings.contexts, _spec))
     yield from specs
@@ -26,11 +27,11 @@ def examine_store(settings: Settings) -> Iterator[Check]:
         yield Check("store", "note", f"{settings.store} does not exist yet", "ingest something")
         return
     with ContextPlane(settings) as plane:
-        store = attempt("store", lambda: plane.store)
-        if isinstance(store, Check):
-            yield store
+        found = attempt("store", lambda: probe(plane.store))
+        if isinstance(found, Check):
+            yield found
             return
-        yield Check("store", "ok", f"{store.url}: create-if-absent, ranges and listing work")
+        yield Check("store", "ok", f"{plane.store.url}: create-if-absent, ranges and listing work")
         tenants = attempt("tenants", plane.tenants)
         if isinstance(tenants, Check):
             yield tenants

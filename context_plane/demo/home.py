@@ -21,7 +21,7 @@ EVENTS: Final = "events.jsonl"
 _MARK: Final = "demo.txt"
 _SPEC_FILE: Final = f"contexts/{SPEC}.yaml"
 # What is the tenant's truth: the log, with the id hashes that its records name, and the segments.
-_KEPT: Final = ("log", "ids", "entities")
+_KEPT: Final = ("log", "entities")
 
 
 @dataclass(frozen=True)

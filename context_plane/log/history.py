@@ -6,6 +6,7 @@ holds the records since the one before) and then the records after them.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,9 @@ from context_plane.errors import Corrupt, NotFound
 from context_plane.instants import DAY
 from context_plane.log.checkpoints import decode_checkpoint
 from context_plane.log.commits import GENESIS, CommitRecord, ListRef, decode_record, load_segments
-from context_plane.log.ids import IdIndex, decode_run
-from context_plane.log.segments import SegmentRef, check_bytes
+from context_plane.log.events import content_digest, identity
+from context_plane.log.ids import IdIndex, decode_run, encode_run
+from context_plane.log.segments import SegmentRef, check_bytes, read_segment
 from context_plane.store import keys
 
 if TYPE_CHECKING:
@@ -120,7 +122,7 @@ class History:
         with self._lock:
             for record in self._records[self._ids.upto :]:
                 if isinstance(record.ids, ListRef):
-                    self._ids.add_run(decode_run(*self._run(record.ids)))
+                    self._ids.add_run(decode_run(*self._run(record, record.ids)))
                 else:
                     for identity, digest in record.ids:
                         self._ids.add(identity, digest)
@@ -131,15 +133,29 @@ class History:
         """The (identity, digest) pairs of one commit."""
         if not isinstance(record.ids, ListRef):
             return list(record.ids)
-        identities, digests = decode_run(*self._run(record.ids))
+        identities, digests = decode_run(*self._run(record, record.ids))
         pairs = zip(identities.tolist(), digests.tolist(), strict=True)
         return [(a.ljust(16, b"\0"), b.ljust(16, b"\0")) for a, b in pairs]  # numpy strips NULs from the end
 
-    def _run(self, ref: ListRef) -> tuple[str, bytes]:
+    def _run(self, record: CommitRecord, ref: ListRef) -> tuple[str, bytes]:
         key = keys.ids(self.tenant, ref.sha256)
-        body = self.store.get(key)
+        try:
+            body = self.store.get(key)
+        except NotFound:
+            body = self._rebuilt_run(record, key)
         check_bytes(key, body, ref.size, ref.sha256)
         return key, body
+
+    def _rebuilt_run(self, record: CommitRecord, key: str) -> bytes:
+        """A run that is gone is derived again from the commit's segments: only the log itself must be kept."""
+        pairs = []
+        for segment in self.segments(record):
+            for line in read_segment(self.store, self.tenant, segment):
+                event = json.loads(line)
+                pairs.append((identity(event["source"], event["id"]), content_digest(line)))
+        _, body = encode_run(pairs)
+        self.store.put_content([(key, body)])
+        return body
 
     def _probe(self) -> bytes | None:
         try:

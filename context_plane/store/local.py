@@ -26,7 +26,7 @@ from context_plane.store.tree import FOLDER, FileTree
 
 _PART: Final = re.compile(r"[A-Za-z0-9_%~-][A-Za-z0-9_.%~-]*")
 _PACE: Final = Pace(threads=2, portion=128)  # more threads wait for each other in the kernel (`bench/README.md`)
-_READ: Final = os.O_RDONLY  # or a pipe that someone dropped here would wait for a writer
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK  # or a pipe that someone dropped here would wait for a writer
 _LOOK: Final = getattr(os, "O_PATH", _READ)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import fsum
 from typing import Any
 
 import pytest
@@ -79,6 +80,25 @@ def test_a_type_reads_strings() -> None:
     assert one({"max": "v", "type": "text"}, {"v": 9}, {"v": "10"}, {"v": [1]}) == "[1]"
 
 
+def test_ties_break_by_source_and_id() -> None:
+    """Of events at one instant the last is that with the greatest source, then the greatest id."""
+    rows = [("t", "1"), ("s", "3"), ("t", "0"), ("s", "2")]
+    events = [Event("c/1", SECOND, source, name, "a", None, {"v": source + name}) for source, name in rows]
+    expected = {"f": "s2", "l": "t1", "all": ["s2", "s3", "t0", "t1"]}
+    assert fields({"f": {"first": "v"}, "l": {"latest": "v"}, "all": {"list": "v"}}, events) == expected
+
+
+def test_sums_are_decimal_as_far_as_documented() -> None:
+    """Up to 18 digits before and 10 behind the point a sum is that of decimals, beyond that one of doubles."""
+    assert one({"sum": "v"}, {"v": 10**18 - 1}, {"v": 10**18 - 1}) == 2 * 10**18 - 2
+    assert one({"sum": "v"}, {"v": 10**18}, {"v": 1}) == 10**18
+    assert one({"sum": "v"}, {"v": 0.12345678901}) == 0.12345678901
+    for small, copies, total in [(1.2e-07, 3, 3.6e-07), (1.1e-08, 5, 5.5e-08), (1e-09, 3, 3e-09), (1e-10, 7, 7e-10)]:
+        assert fsum([small] * copies) != total
+        assert one({"sum": "v"}, *[{"v": small}] * copies) == total
+    assert one({"sum": "v"}, *[{"v": 1e-11}] * 3) == fsum([1e-11] * 3)
+
+
 def test_numbers_stay_exact() -> None:
     """Integers of any size are kept, decimals add up as written, and extremes tell neighbours apart."""
     assert one({"latest": "v"}, {"v": 2**63 + 1}) == 2**63 + 1
@@ -90,6 +110,7 @@ def test_numbers_stay_exact() -> None:
     assert one({"avg": "v"}, {"v": 1}, {"v": 1}, {"v": 0}) == 0.666666666667
     assert one({"max": "v"}, {"v": 2**53 + 1}, {"v": 2**53}) == 2**53 + 1
     assert one({"min": "v"}, {"v": 2**53 + 1}, {"v": 2**53 + 2}) == 2**53 + 1
+    assert one({"max": "v"}, {"v": 9_999_999_999_999_999}, {"v": 10**16}) == 10**16
     assert one({"max": "v"}, {"v": 3}, {"v": "z"}) == 3
     assert one({"min": "v"}, {"v": "b"}, {"v": "a"}, {"v": [0]}) == "a"
 

@@ -1,6 +1,7 @@
 """Partitions: which days they cover, and the way between their keys and days."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from context_assets.partitions import TENANT, Span, days_of, joined, keys_of, ranges, read_span
 from context_plane import ContextPlane
-from context_plane.parts.grain import runs, window_of
+from context_plane.parts.grain import Grain, runs, window_of
 from tests.dagster.world import Home, closed_port, event, number, today
 from tests.dagster.world import home as open_home
 
@@ -88,7 +89,8 @@ def test_the_running_window_and_those_of_future_events_have_partitions(tmp_path:
 def test_keys_are_tenant_and_window(instance: dg.DagsterInstance) -> None:
     """Dagster sorts the dimensions by name: the text of a key is what the range tags need."""
     instance.add_dynamic_partitions(TENANT, ["acme"])
-    for grain, key in (("day", "acme|2026-03-01"), ("month", "acme|2026-03")):
+    grains: list[tuple[Grain, str]] = [("day", "acme|2026-03-01"), ("month", "acme|2026-03")]
+    for grain, key in grains:
         span = Span(grain, date(2026, 3, 1), "test")
         assert span.partitions.get_partition_keys(dynamic_partitions_store=instance)[0] == key
         assert keys_of("acme", window_of(number("2026-03-01"), grain), grain)[0] == key
@@ -98,7 +100,7 @@ def test_keys_are_tenant_and_window(instance: dg.DagsterInstance) -> None:
     st.sampled_from(["day", "month"]),
     st.lists(st.tuples(st.sampled_from(["acme", "be-ta_1"]), st.integers(18_000, 18_200)), max_size=20),
 )
-def test_keys_and_ranges_of_days_are_each_others_reverse(grain: str, days: list[tuple[str, int]]) -> None:
+def test_keys_and_ranges_of_days_are_each_others_reverse(grain: Grain, days: list[tuple[str, int]]) -> None:
     """The ranges of any set of partitions cover exactly the windows of these partitions."""
     windows = {(tenant, window_of(day, grain)) for tenant, day in days}
     keys = [keys_of(tenant, window, grain)[0] for tenant, window in windows]
@@ -109,11 +111,11 @@ def test_keys_and_ranges_of_days_are_each_others_reverse(grain: str, days: list[
 
 
 @given(st.sampled_from(["day", "month"]), st.sets(st.integers(18_000, 19_000), max_size=20))
-def test_joined_ranges_cover_all_and_lie_far_apart(grain: str, days: set[int]) -> None:
+def test_joined_ranges_cover_all_and_lie_far_apart(grain: Grain, days: set[int]) -> None:
     """Near ranges become one run, far ones stay apart, and none is lost."""
     windows = runs(days, grain)
     found = joined(windows, grain)
     assert all(any(a <= first and last <= b for a, b in found) for first, last in windows)
     gap = 30 if grain == "day" else 30 * 31
-    assert all(after[0] - before[1] - 1 > gap for before, after in zip(found, found[1:], strict=False))
+    assert all(after[0] - before[1] - 1 > gap for before, after in pairwise(found))
     assert {first for first, _ in found} <= {first for first, _ in windows}

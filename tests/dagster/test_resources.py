@@ -81,7 +81,7 @@ def test_a_broken_spec_takes_nothing_else_with_it(home: Home) -> None:
 
 
 def test_a_broken_spec_does_not_drop_its_packs(home: Home) -> None:
-    """A typo must not throw published packs away: while a file is broken, none are dropped; mended, nothing is stale."""
+    """A typo must not throw published packs away: while a file is broken none are dropped; mended, none is stale."""
     good = SPEC.replace("customer_v0", "second_v0")
     home.write_spec("second_v0", good)
     home.ingest(events("2026-03-01", 2))

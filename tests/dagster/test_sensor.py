@@ -1,7 +1,7 @@
 """`new_commits`: it discovers, asks for the fewest runs, asks once for each state, and never builds anything itself."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from context_assets.graph import Graph
 from context_assets.partitions import TENANT
-from sensors import attempts, commits
+from sensors import attempts, commits, work
 from sensors.commits import build_new_commits
 from sensors.daily import build_daily
 from sensors.work import TENANT_TAG, WORK_TAG
@@ -75,9 +75,9 @@ def reason(result: dg.SensorResult) -> str:
 
 
 @pytest.fixture
-def daemon(home: Home, instance: dg.DagsterInstance) -> Iterator[Daemon]:
+def daemon(home: Home, instance: dg.DagsterInstance) -> Daemon:
     home.ingest([event(0, "2026-01-01")])
-    yield Daemon(home, instance)
+    return Daemon(home, instance)
 
 
 def test_the_sensor_only_discovers(home: Home, daemon: Daemon) -> None:
@@ -133,7 +133,7 @@ def test_a_quiet_tenant_is_not_looked_at_again(home: Home, daemon: Daemon, monke
         looked.append("again")
         return real(*arguments)  # type: ignore[arg-type]
 
-    real = commits.lacking
+    real = work.lacking
     monkeypatch.setattr(commits, "lacking", lacking)
     assert reason(daemon.tick()) == "1 of 1 tenants are up to date"
     assert not looked
@@ -195,9 +195,7 @@ def test_commits_elsewhere_do_not_repeat_a_failed_run(home: Home, daemon: Daemon
 
 def test_what_is_built_is_published_alone(home: Home, daemon: Daemon) -> None:
     """Where only publication is missing, a run of `snapshot` is asked for and no window is touched."""
-    assert home.refresh(
-        daemon.instance, "2026-01-01", "2026-01-01", assets=["timeline", "customer_v0"]
-    ).success
+    assert home.refresh(daemon.instance, "2026-01-01", "2026-01-01", assets=["timeline", "customer_v0"]).success
     (request,) = daemon.tick().run_requests or []
     assert request.asset_selection == [dg.AssetKey("snapshot")]
     (result,) = daemon.launch([request])
@@ -271,7 +269,7 @@ def test_without_tenants_the_sensor_says_so(home: Home, instance: dg.DagsterInst
 
 
 def test_the_sensor_evaluates_as_the_daemon_does(home: Home, disk_instance: dg.DagsterInstance) -> None:
-    """Dagster resolves the requests against the job: range tags without a partition key pass, and so does the cursor."""
+    """Dagster resolves the requests against the job: range tags without a partition key pass, so does the cursor."""
     home.ingest(events("2026-03-01", 2))
     graph = home.graph()
     sensor = build_new_commits(graph)
@@ -289,7 +287,7 @@ def test_the_sensor_evaluates_as_the_daemon_does(home: Home, disk_instance: dg.D
 
 
 def test_the_daily_schedule_asks_for_all_that_is_stale(home: Home, disk_instance: dg.DagsterInstance) -> None:
-    """Once a day every stale range of every tenant, under a key of that day: failed runs are repeated at least daily."""
+    """Once a day all stale ranges of all tenants, under keys of that day: failed runs are repeated at least daily."""
     home.ingest(events("2026-03-01", 2))
     home.ingest(events("2026-03-01", 2), tenant="beta")
     schedule = build_daily(home.graph())
@@ -303,7 +301,10 @@ def test_the_daily_schedule_asks_for_all_that_is_stale(home: Home, disk_instance
 
     first, again, next_day = ask(at), ask(at), ask(at + timedelta(days=1))
     run_keys = [request.run_key or "" for request in first.run_requests or []]
-    assert [key.split("/")[:3] for key in run_keys] == [["daily", "2026-03-05", "acme"], ["daily", "2026-03-05", "beta"]]
+    assert [key.split("/")[:3] for key in run_keys] == [
+        ["daily", "2026-03-05", "acme"],
+        ["daily", "2026-03-05", "beta"],
+    ]
     assert run_keys == [request.run_key for request in again.run_requests or []]
     assert not set(run_keys) & {request.run_key for request in next_day.run_requests or []}
     assert disk_instance.get_dynamic_partitions(TENANT) == ["acme", "beta"]

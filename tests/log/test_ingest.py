@@ -336,3 +336,14 @@ def test_the_index_folds_its_recent_part(store: Store, monkeypatch: pytest.Monke
     history.refresh()
     assert len(history.ids()) == 20
     assert put(store, [event(n) for n in range(22)]).accepted == 2
+
+
+def test_a_lost_run_of_ids_is_derived_from_the_segments(store: Store) -> None:
+    """Everything but the log and its segments can be deleted, and duplicates are still found."""
+    events = [event(n, f"customer/{n % 3}") for n in range(60)]
+    put(store, events)
+    (key,) = store.list("tenants/acme/ids/")
+    before = store.get(key)
+    store.delete(key)
+    assert put(store, [*events, event(60)]).duplicates == 60
+    assert store.get(key) == before
