@@ -28,6 +28,7 @@ CONTEXTS: Final[Mapping[str, str]] = {
     "deterministic": "A sample of bundles, computed again from reordered files on one thread, has the same bytes.",
 }
 FAILING: Final = "failing"
+SEPARATOR: Final = ", "
 _LISTED: Final = 50
 
 
@@ -48,5 +49,5 @@ def _result(name: str, parts: Sequence[tuple[str, Part]]) -> dg.AssetCheckResult
     text = f"{len(parts):,} parts pass" if parts else "nothing to check in these windows"
     if failing:
         text = f"{len(failing):,} of {len(parts):,} parts fail and will not be published: {', '.join(failing[:3])}"
-        metadata[FAILING] = dg.MetadataValue.json(failing[:_LISTED])
+        metadata[FAILING] = dg.MetadataValue.text(SEPARATOR.join(failing[:_LISTED]))
     return dg.AssetCheckResult(check_name=name, passed=not failing, description=text, metadata=metadata)

@@ -27,6 +27,7 @@ Values = dict[str, dg.MetadataValue]
 BUILT: Final = "built"
 UNCHANGED: Final = "unchanged"
 _PLOTTED_DAYS: Final = 120
+_PLOTTED_WINDOWS: Final = 62
 
 
 def of_run(folded: Sequence[Folded], rows: str) -> Values:
@@ -48,13 +49,22 @@ def of_run(folded: Sequence[Folded], rows: str) -> Values:
 
 
 def of_windows(context: dg.AssetExecutionContext, folded: Sequence[Folded], rows: str) -> None:
-    """Adds to each partition's event what is in that window, and a plot that shows it among its neighbours."""
+    """Adds to each partition's event what is in that window, and how it stands among its neighbours.
+
+    Of very many windows only the newest gets the picture: Dagster keeps a copy of it in every event.
+    """
+    windows = sorted((*days_of(key), key) for key in context.partition_keys)
     for each in folded:
-        image = _plot(each, rows)
-        for key in context.partition_keys:
-            tenant, days = days_of(key)
-            if tenant == each.tenant and each.days[0] <= days[0] <= each.days[1]:
-                context.add_asset_metadata({**_of_window(each, each.within(days), rows), **image}, partition_key=key)
+        trend, picture = _trend(each, rows)
+        mine = [(days, key) for tenant, days, key in windows if tenant == each.tenant and _inside(days, each.days)]
+        for days, key in mine:
+            drawn = picture if len(mine) <= _PLOTTED_WINDOWS or key == mine[-1][1] else {}
+            values = {**_of_window(each, each.within(days), rows), **trend, **drawn}
+            context.add_asset_metadata(values, partition_key=key)
+
+
+def _inside(days: tuple[int, int], outer: tuple[int, int]) -> bool:
+    return outer[0] <= days[0] and days[1] <= outer[1]
 
 
 def data_version(folded: Iterable[Folded]) -> dg.DataVersion:
@@ -132,14 +142,14 @@ def _key(folded: Folded, part: Part) -> str:
     return keys.pack(folded.tenant, folded.kind.removeprefix(CONTEXTS), part.date, part.version)
 
 
-def _plot(folded: Folded, rows: str) -> Values:
+def _trend(folded: Folded, rows: str) -> tuple[Values, Values]:
     """The parts up to the run's last day: as a line, which the UI shows at once, and as a picture at a click."""
     held = folded.builder.snapshots.current().of(folded.kind)
     values = {day: part.rows for day, part in sorted({**held, **folded.parts}.items()) if day <= folded.days[1]}
     shown = dict(list(values.items())[-_PLOTTED_DAYS:])
     if not shown:
-        return {}
+        return {}, {}
     fresh = {part.day for part in folded.built.parts}
     title = f"{folded.tenant}: {rows} a day; {len(fresh & shown.keys())} of {len(shown)} built in this run"
     alt = f"{sum(shown.values()):,} {rows} on {len(shown)} days"
-    return {"trend": dg.MetadataValue.text(sparkline(shown)), "plot": plot(title, shown, fresh, alt)}
+    return {"trend": dg.MetadataValue.text(sparkline(shown))}, {"plot": plot(title, shown, fresh, alt)}

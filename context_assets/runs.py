@@ -5,11 +5,10 @@ Here belong what a run is told and what came of it. Which ranges are stale the p
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
@@ -98,9 +97,8 @@ def _built(result: dg.ExecuteInProcessResult) -> dict[str, int]:
 
 
 def _failing_days(check: dg.AssetCheckEvaluation) -> list[str]:
-    listed: Any = check.metadata.get(checks.FAILING)
-    days = listed.value if listed is not None else None
-    return [str(day) for day in (json.loads(days) if isinstance(days, str) else days or ["an unknown day"])]
+    listed = check.metadata.get(checks.FAILING)
+    return str(listed.value).split(checks.SEPARATOR) if listed is not None else ["an unknown day"]
 
 
 def _reason(result: dg.ExecuteInProcessResult) -> str:

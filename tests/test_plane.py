@@ -328,3 +328,29 @@ def test_a_store_that_cannot_be_written_is_read(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(f"context_plane.store.local.LocalStore.{name}", None)
     with ContextPlane.open(home) as reader:
         assert len(everything(reader)["bundles"]) == 2
+
+
+def test_threads_share_a_plane(plane: ContextPlane) -> None:
+    """Readers in many threads, while one ingests and publishes, see whole commits and no errors."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    plane.ingest("acme", EVENTS)
+
+    def read(_: int) -> set[int]:
+        counts = set()
+        for _ in range(30):
+            counts.add(plane.bundle("acme", "customer/acme").fields["notes"])
+            assert len(list(plane.bundles("acme", "customer_v0"))) == 2
+        return counts
+
+    def write() -> None:
+        for n in range(6):
+            plane.ingest("acme", [event(100 + 2 * n, day=3), event(101 + 2 * n, day=2)])
+            materialize(plane)
+
+    with ThreadPoolExecutor(5) as pool:
+        readers = pool.map(read, range(4))
+        pool.submit(write).result()
+        seen = set().union(*readers)
+    assert seen <= {1 + 2 * n for n in range(7)}
+    assert plane.bundle("acme", "customer/acme").fields["notes"] == 13

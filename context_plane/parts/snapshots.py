@@ -8,6 +8,7 @@ truth. How one comes about is in `publish`.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -39,7 +40,7 @@ class Snapshot:
 
 
 class Snapshots:
-    """A process's view of one tenant's snapshots."""
+    """A process's view of one tenant's snapshots. Safe for threads."""
 
     def __init__(self, store: Store, tenant: str) -> None:
         self.store = store
@@ -49,17 +50,23 @@ class Snapshots:
         self._head = 0
         self._next_key = keys.snapshot(tenant, 1)
         self._cold = True
+        self._lock = threading.Lock()
 
     def latest(self) -> Snapshot | None:
         """The highest snapshot, or `None` where none was published. One probe where nothing is new."""
+        if self._cold or self.store.head(self._next_key) is not None:
+            with self._lock:
+                self._catch_up()
+        return self.load(self._head) if self._head else None
+
+    def _catch_up(self) -> None:
         if self._cold:
-            self._cold = False
             found = [key for key in self.store.children(keys.snapshots(self.tenant)) if key.endswith(".json")]
             if found:
                 self._advance(int(found[-1][:20]))
+            self._cold = False
         while self.store.head(self._next_key) is not None:
             self._advance(self._head + 1)
-        return self.load(self._head) if self._head else None
 
     def _advance(self, number: int) -> None:
         self._head = number
@@ -79,7 +86,7 @@ class Snapshots:
         months = {name: entry["months"] for name, entry in raw["parts"].items()}
         snapshot = Snapshot(number, raw["log"], raw["newest"], raw["time"], Catalog(parts, about), months)
         if len(self._known) >= 8:
-            self._known.pop(next(iter(self._known)))
+            self._known.pop(next(iter(self._known)), None)
         self._known[number] = snapshot
         return snapshot
 

@@ -126,8 +126,11 @@ def open_view(
     if not 1 <= number <= head:
         raise InputError(f"known_at {number} is not in the log", where=history.tenant, remedy=f"use 1 to {head}")
     snapshot = snapshots.latest()
-    if known_at is not None and snapshot is not None and snapshot.newest > known_at:
-        snapshot = snapshots.at(known_at)
+    if snapshot is not None and snapshot.newest > number:
+        if known_at is None:
+            number = history.refresh()  # published between the two looks: the log is at least as far by now
+        else:
+            snapshot = snapshots.at(known_at)
     clock = history.clock(number) or 0
     cut = clock if as_of is None else as_of
     return View(history.tenant, number, cut, clock, snapshot, tail_of(history, snapshot, number), history, files)

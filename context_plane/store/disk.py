@@ -136,19 +136,26 @@ def flush(fd: int) -> None:
         os.fsync(fd)
 
 
-def sync_filesystem(fd: int) -> None:
-    """Makes everything durable that was written to the descriptor's file system. Raises `OSError`.
+def sync_filesystem(folder: str | int) -> None:
+    """Makes everything durable that was written to the file system of a folder, or of its descriptor.
 
     One syncfs on Linux (which reports write-back errors since 5.8). Elsewhere `sync`, which covers every disk but
     reports no errors; on macOS it only schedules the writes, hence the F_FULLFSYNC after it, which drains the drive.
     """
+    if isinstance(folder, str):
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            return sync_filesystem(fd)
+        finally:
+            os.close(fd)
     syncfs = getattr(_libc(), "syncfs", None)
     if syncfs is None:
         os.sync()
-        flush(fd)
-    elif syncfs(fd) != 0:
+        flush(folder)
+    elif syncfs(folder) != 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code))
+    return None
 
 
 def translated(error: OSError, where: str) -> ContextPlaneError:

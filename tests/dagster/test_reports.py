@@ -34,7 +34,7 @@ def test_a_check_names_the_days_that_failed(home: Home) -> None:
     made = folded(home, {"row_count": True, "sorted": True}, {"row_count": False, "sorted": True}, {"sorted": True})
     rows, order, schema = checks.results(["row_count", "sorted", "schema"], [made])
     assert not rows.passed
-    assert rows.metadata["failing"].value == ["acme 2026-03-02"]
+    assert rows.metadata["failing"].value == "acme 2026-03-02"
     assert "1 of 2 parts fail and will not be published: acme 2026-03-02" in str(rows.description)
     assert order.passed
     assert order.metadata["parts checked"].value == 3

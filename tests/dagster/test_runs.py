@@ -49,6 +49,16 @@ def test_metadata_say_what_a_run_did(home: Home, instance: dg.DagsterInstance) -
     assert metadata(again, "snapshot").items() >= {"published": 0, "unchanged": 1}.items()
 
 
+def test_a_long_range_holds_the_picture_once(home: Home, instance: dg.DagsterInstance) -> None:
+    """Dagster copies metadata into every event: of many windows the newest has the plot, all have the line."""
+    home.ingest([event(1, "2026-01-01"), event(2, "2026-03-10")])
+    made = home.refresh(instance, "2026-01-01", "2026-03-10", assets=["timeline"])
+    shown = {each.partition: each.metadata for each in made.asset_materializations_for_node("timeline")}
+    assert len(shown) == 69
+    assert [key for key, values in shown.items() if "plot" in values] == ["acme|2026-03-10"]
+    assert all("trend" in values for values in shown.values())
+
+
 def test_the_same_parts_have_the_same_data_version(home: Home, instance: dg.DagsterInstance) -> None:
     """A data version follows from what is built and readers see, not from when or in which run."""
 
@@ -122,7 +132,7 @@ def test_a_failed_check_ends_the_run_and_is_not_published(home: Home, instance: 
     assert not result.success
     (failed,) = [check for check in result.get_asset_check_evaluations() if not check.passed]
     assert failed.check_name == "unique_ids"
-    assert failed.metadata["failing"].value == ["acme 2026-03-02"]
+    assert failed.metadata["failing"].value == "acme 2026-03-02"
     assert not result.asset_materializations_for_node("customer_v0")
     assert not result.asset_materializations_for_node("snapshot")
 

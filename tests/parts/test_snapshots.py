@@ -219,3 +219,24 @@ class Readers(RuleBasedStateMachine):
 
 
 TestReaders = Readers.TestCase
+
+
+def test_a_snapshot_published_between_two_looks_takes_the_log_along(world: World, tmp_path: Path) -> None:
+    """A view never has parts of a commit beyond its own number."""
+    world.ingest([event(1)])
+    world.build()
+    world.publish()
+    other = World(world.store, tmp_path / "other")
+    original = world.snapshots.latest
+
+    def late() -> object:
+        if other.history.refresh() == 1:
+            other.ingest([event(2, day=3)])
+            other.build()
+            other.publish()
+        return original()
+
+    world.snapshots.latest = late  # type: ignore[method-assign, assignment]
+    view = world.view()
+    assert view.snapshot is not None
+    assert (view.number, view.snapshot.log, view.as_of) == (2, 2, (FIRST_DAY + 3) * 86_400_000_000)

@@ -22,6 +22,15 @@ S3_ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testtes
 Run = Callable[..., subprocess.Popen[str]]
 
 
+def fails(code: int) -> Callable[..., None]:
+    """A system call that fails."""
+
+    def fail(*_: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
 def _with_bucket(endpoint: str) -> str:
     client = boto3.client(
         "s3",
