@@ -215,7 +215,8 @@ def _tell(tasks: Sequence[Task], seconds: float) -> None:
         )
         say(f"{task.tenant}: {built if task.ran else 'nothing was stale'}; {_published(shape)}")
     if any(task.ran for task in tasks):
-        say(f"{sum(len(task.ran) for task in tasks):,} runs in {seconds:.1f} s")
+        count = sum(len(task.ran) for task in tasks)
+        say(f"{count:,} run{'s' * (count != 1)} in {seconds:.1f} s")
 
 
 def _published(shape: dict[str, Any]) -> str:
@@ -230,7 +231,7 @@ def _complaints(task: Task, start: str | None) -> list[str]:
     lines += [f"{task.tenant}: {ran.error} (run {ran.id})" for ran in task.ran if ran.error]
     before = [day for day in task.wanted if start and day < start_of(parse_day(start)) // DAY]
     if before:
-        what = f"{len(before)} days lie before the start {start}, the first is {_day(min(before))}"
+        what = f"{len(before):,} of the days lie before the start {start}, the first is {_day(min(before))}"
         lines.append(f"{task.tenant}: {what}, set an earlier start (CONTEXT_PLANE_START)")
     return lines
 

@@ -151,7 +151,7 @@ class Tick:
             attempt, due = attempts(self.instance, work)
             if due > time():
                 at = datetime.fromtimestamp(due, UTC).strftime("%H:%M:%S")
-                text = f"{tenant} {work.windows(span)}: still stale after {attempt} runs; the next starts at {at} UTC"
+                text = f"{tenant} {work.windows(span)}: still stale after run {attempt}; the next starts at {at} UTC"
                 self.lines.append(text)
             else:
                 self.requests.append(request(work, span, attempt))
@@ -166,7 +166,7 @@ class Tick:
     def _why(self) -> str:
         if not self.known:
             return "there are no tenants yet: ingest some events"
-        return "; ".join([f"{self.quiet} of {len(self.known)} tenants are up to date", *self.lines[:5]])
+        return "; ".join([f"up to date: {self.quiet} of {len(self.known)} tenants", *self.lines[:5]])
 
 
 def _state(builder: Builder) -> str:

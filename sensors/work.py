@@ -68,7 +68,7 @@ def _without_partition(days: Collection[int], span: Span) -> tuple[str, ...]:
     if not days:
         return ()
     first, last = day_of(min(days) * DAY), day_of(max(days) * DAY)
-    place = f"{len(days)} days from {first} to {last} have no partition, these start on {span.first}"
+    place = f"days without a partition: {len(days)} from {first} to {last}, partitions start on {span.first}"
     return (f"{place}: reload the code location, or set CONTEXT_PLANE_START earlier",)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from context_plane.bundles.evaluate import Evaluator
 from context_plane.bundles.spec import parse_spec
+from context_plane.errors import InputError
 from tests.bundles.events import SECOND, event, table
 from tests.bundles.oracle import Event
 
@@ -198,6 +199,31 @@ def test_own_events_need_to_be_named() -> None:
         "both": {"count": True, "of": ["cortex*", "cortex.*"]},
     }
     assert fields(named, events) == {"n": 2, "own": 1, "both": 2}
+
+
+@pytest.mark.parametrize(
+    ("of", "matched"),
+    [
+        ("a_*", ["a_b"]),
+        ("a%*", ["a%b"]),
+        ("*.b", ["a.b", "a.x.b"]),
+        ("a.*", ["a.b", "a.x.b"]),
+        ("a\\*", ["a\\b"]),
+        ("A*", ["A.B"]),
+        ("*", ["a_b", "a%b", "aXb", "a.b", "a.x.b", "a\\b", "A.B", "a'b"]),
+        (["*'*", "a.b"], ["a.b", "a'b"]),
+        ("", None),
+    ],
+)
+def test_globs_know_one_wildcard(of: Any, matched: list[str] | None) -> None:
+    """In `of` only `*` stands for something else, dots included; everything else is itself, and case matters."""
+    types = ["a_b", "a%b", "aXb", "a.b", "a.x.b", "a\\b", "A.B", "a'b"]
+    events = [event("c/1", at, type=kind) for at, kind in enumerate(types)]
+    if matched is None:
+        with pytest.raises(InputError):
+            fields({"f": {"list": "type", "of": of}}, events)
+    else:
+        assert fields({"f": {"list": "type", "last": 9, "of": of}}, events)["f"] == matched
 
 
 def test_lists_keep_their_shape() -> None:

@@ -164,7 +164,10 @@ def test_days_before_the_start_are_the_answer_no(
         home.ingest(events("2026-03-01", 3))
         result = CliRunner().invoke(materialize, ["--json"])
         assert result.exit_code == 1
-        assert "1 days lie before the start 2026-03-02, the first is 2026-03-01, set an earlier start" in result.stderr
+        assert (
+            "1 of the days lie before the start 2026-03-02, the first is 2026-03-01, set an earlier start"
+            in result.stderr
+        )
         assert json.loads(result.stdout)["tenants"][0]["timeline"]["built"] == 2
 
 
@@ -225,7 +228,7 @@ def test_the_installed_command_is_quiet(home: Home) -> None:
     assert first == (
         "acme: timeline 2 built, 0 unchanged, customer_v0 2 built, 0 unchanged; snapshot 1 holds the log up to 1"
     )
-    assert last.startswith("1 runs in ")
+    assert last.startswith("1 run in ")
     assert "enabled: false" in (home.folder / "dagster" / "dagster.yaml").read_text()
 
 

@@ -115,3 +115,23 @@ def test_importing_the_code_location_reads_and_writes_nothing(tmp_path: Path) ->
     assert found.returncode == 0, found.stderr
     assert found.stdout.splitlines() == ["[]", "[]"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["watch.py"]
+
+
+def test_the_operations_page_says_what_the_code_does() -> None:
+    """Names, times and budgets of docs/operations.md are those of the code."""
+    from context_assets import checks, partitions
+    from context_assets.failures import RETRIES
+    from sensors import attempts, commits, daily
+
+    page = " ".join((REPOSITORY / "docs" / "operations.md").read_text().split())
+    minutes = [int(seconds / 60) for seconds in attempts.DELAYS]
+    assert minutes == [1, 5, 30, 360]
+    assert "one minute after it ended, then after 5 minutes, half an hour, and every 6 hours" in page
+    assert RETRIES == 3
+    assert "after 10, 20 and 40 s" in page
+    assert f"every {commits.INTERVAL} s, on from the start" in page
+    assert f"{commits.SECONDS:.0f} seconds and {commits.REQUESTS} requests" in page
+    assert daily.CRON == "0 3 * * *"
+    assert partitions.joined([(0, 0), (31, 31), (63, 63)], "day") == [(0, 31), (63, 63)]
+    assert "at most 30 windows part are one" in page
+    assert all(f"`{name}`" in page for name in [*checks.TIMELINE, *checks.CONTEXTS])

@@ -4,9 +4,14 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from pydantic import PrivateAttr
 
+from context_assets import failures
 from context_plane import ContextPlane
+from context_plane.errors import Unavailable
 from context_plane.parts.part import TIMELINE
+from resources.builders import Builders
+from resources.plane import PlaneResource
 from tests.dagster.world import Home, event, events, metadata, number
 from tests.dagster.world import home as open_home
 
@@ -166,6 +171,31 @@ def test_damaged_objects_fail_with_place_and_remedy(home: Home, instance: dg.Dag
     assert "segments/2026/03/01" in str(data.metadata["where"].value)
     assert "restore" in str(data.metadata["remedy"].value)
     assert not [each for each in result.all_events if each.is_step_up_for_retry]
+
+
+class LateStore(PlaneResource):
+    """A plane whose store answers only at the third call."""
+
+    _calls: int = PrivateAttr(default=0)
+
+    @property
+    def builders(self) -> Builders:
+        self._calls += 1
+        if self._calls < 3:
+            raise Unavailable("no answer")
+        return super().builders
+
+
+def test_a_store_that_answers_late_is_asked_again(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step waits and tries again in the same run, and the run succeeds."""
+    monkeypatch.setattr(failures, "_WAIT", 0.0)
+    home.ingest(events("2026-03-01", 1))
+    home.resource = LateStore(home=str(home.folder))
+    result = home.refresh(instance, "2026-03-01", "2026-03-01", assets=["timeline"])
+    assert result.success
+    assert len([each for each in result.all_events if each.is_step_up_for_retry]) == 2
 
 
 def test_one_damaged_tenant_does_not_keep_the_others_from_being_published(

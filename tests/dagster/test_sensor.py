@@ -99,7 +99,7 @@ def test_new_commits_become_one_run_a_range(home: Home, daemon: Daemon) -> None:
     assert ranges == [("acme|2026-01-01", "acme|2026-01-03"), ("acme|2026-03-01", "acme|2026-03-02")]
     assert {request.tags[TENANT_TAG] for request in result.run_requests or []} == {"acme"}
     assert [result.success for result in daemon.launch(result.run_requests or [])] == [True, True]
-    assert reason(daemon.tick()) == "1 of 1 tenants are up to date"
+    assert reason(daemon.tick()) == "up to date: 1 of 1 tenants"
     snapshot = home.builder().snapshots.latest()
     assert snapshot is not None
     assert snapshot.log == 2
@@ -135,7 +135,7 @@ def test_a_quiet_tenant_is_not_looked_at_again(home: Home, daemon: Daemon, monke
 
     real = work.lacking
     monkeypatch.setattr(commits, "lacking", lacking)
-    assert reason(daemon.tick()) == "1 of 1 tenants are up to date"
+    assert reason(daemon.tick()) == "up to date: 1 of 1 tenants"
     assert not looked
     home.write_spec("customer_v0", SPEC.replace("7d", "9d"))
     assert len(daemon.tick().run_requests or []) == 1
@@ -149,7 +149,7 @@ def test_wiping_dagsters_home_starts_nothing_harmful(
     daemon.settle()
     wiped = Daemon(home, disk_instance)
     result = wiped.tick()
-    assert reason(result) == "1 of 1 tenants are up to date"
+    assert reason(result) == "up to date: 1 of 1 tenants"
     assert disk_instance.get_dynamic_partitions(TENANT) == ["acme"]
 
 
@@ -168,14 +168,14 @@ def test_a_failed_run_is_repeated_ever_more_rarely(
     wrong = home.smuggle(event(0, "2026-01-01"))
     (first,) = daemon.tick().run_requests or []
     assert [result.success for result in daemon.launch([first])] == [False]
-    assert "still stale after 1 runs; the next starts at" in reason(daemon.tick())
+    assert "still stale after run 1; the next starts at" in reason(daemon.tick())
 
     monkeypatch.setattr(attempts, "DELAYS", (0.0, 3_600.0))
     (second,) = daemon.tick().run_requests or []
     assert second.run_key != first.run_key
     assert second.tags[WORK_TAG] == first.tags[WORK_TAG]
     daemon.launch([second])
-    assert "still stale after 2 runs" in reason(daemon.tick())
+    assert "still stale after run 2" in reason(daemon.tick())
 
     home.take_back(wrong)
     (third,) = daemon.tick().run_requests or []
@@ -201,7 +201,7 @@ def test_what_is_built_is_published_alone(home: Home, daemon: Daemon) -> None:
     (result,) = daemon.launch([request])
     assert result.success
     assert home.builder().snapshots.latest() is not None
-    assert reason(daemon.tick()) == "1 of 1 tenants are up to date"
+    assert reason(daemon.tick()) == "up to date: 1 of 1 tenants"
 
 
 def test_days_without_a_partition_are_told_with_the_remedy(home: Home, daemon: Daemon) -> None:
@@ -211,10 +211,10 @@ def test_days_without_a_partition_are_told_with_the_remedy(home: Home, daemon: D
     assert [str(key).split("/")[1] for key in keys(daemon.tick())] == ["2026-01-01..2026-02-01"]
     daemon.settle()
     told = reason(daemon.tick())
-    assert "1 days from 2025-12-31 to 2025-12-31 have no partition, these start on 2026-01-01: reload" in told
+    assert "days without a partition: 1 from 2025-12-31 to 2025-12-31, partitions start on 2026-01-01: reload" in told
     reloaded = Daemon(home, daemon.instance)
     reloaded.settle()
-    assert reason(reloaded.tick()) == "1 of 1 tenants are up to date"
+    assert reason(reloaded.tick()) == "up to date: 1 of 1 tenants"
 
 
 def test_new_and_broken_specs_are_told(home: Home, daemon: Daemon) -> None:
@@ -249,7 +249,7 @@ def test_a_tick_has_a_budget_and_goes_on_where_it_stopped(
     monkeypatch.setattr(commits, "SECONDS", 0.0)
     daemon.cursor = None
     assert reason(daemon.tick()) == (
-        "0 of 3 tenants are up to date; the budget of this tick is spent; the next begins with acme"
+        "up to date: 0 of 3 tenants; the budget of this tick is spent; the next begins with acme"
     )
 
 

@@ -153,7 +153,7 @@ def test_the_descriptor_that_reports_failures_is_opened_before_the_write(
     """Linux tells a descriptor of the failures since it was opened: every sync uses the one of the first write."""
     used: list[int] = []
     stores = [LocalStore(tmp_path)]
-    real = tree.open_nofollow
+    real = disk.open_nofollow
     descriptors: list[int | None] = []
 
     def watched(path: str, flags: int) -> int:

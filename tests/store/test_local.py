@@ -1,4 +1,4 @@
-"""`LocalStore`: the folder as others see and change it. Links, foreign files, stale ones, pruned and removed folders."""
+"""`LocalStore`: the folder as others see and change it. Links, foreign and stale files, pruned and removed folders."""
 
 from __future__ import annotations
 

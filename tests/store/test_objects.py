@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -90,7 +90,7 @@ def test_statuses_become_our_errors(answering: type[Answer], status: int, code: 
     """Refusals are Denied, failures Unavailable; each names the place and a remedy and repeats no secret."""
     answering.statuses, answering.code = [status], code
     store = open_s3("bucket", "prefix", retry_for=timedelta(0))
-    acts = [
+    acts: list[Callable[[], object]] = [
         lambda: store.get("log/1"),
         lambda: store.create("log/1", b"x"),
         lambda: store.put_content([("log/1", b"x")]),
