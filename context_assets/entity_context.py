@@ -11,6 +11,7 @@ import dagster as dg
 from context_assets import checks, metadata, names
 from context_assets.folding import fold_windows
 from context_assets.partitions import Span
+from context_plane.bundles.folder import BrokenSpec
 from context_plane.bundles.spec import ContextSpec
 from context_plane.errors import NotFound
 from context_plane.instants import DAY
@@ -18,7 +19,6 @@ from context_plane.materialize import Builder
 from context_plane.parts.part import CONTEXTS
 from context_plane.parts.timeline import Built, Progress
 from resources.plane import PlaneResource
-from resources.specs import BrokenSpec
 
 
 def build_context(spec: ContextSpec, span: Span) -> dg.AssetsDefinition:

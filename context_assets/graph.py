@@ -14,9 +14,9 @@ from context_assets.events import build_events
 from context_assets.partitions import Span, read_span
 from context_assets.snapshot import build_snapshot
 from context_assets.timeline import build_timeline
+from context_plane.bundles.folder import Specs, read_specs
 from resources.plane import PlaneResource
 from resources.serving import ServingResource
-from resources.specs import Specs, read_specs
 
 _log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from context_plane.errors import NotFound
+from context_plane.errors import ContextPlaneError, InputError, NotFound
 
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
@@ -20,24 +20,37 @@ class Home:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._held: tuple[tuple[Stamp, ...], dict[str, ContextSpec]] | None = None
+        self._stamps: tuple[Stamp, ...] | None = None
+        self._specs: dict[str, ContextSpec] = {}
+        self._broken: dict[str, InputError] = {}
 
     def specs(self) -> dict[str, ContextSpec]:
-        """The context specs by name; empty without a folder of them. Raises `InputError` for one that does not parse.
+        """The context specs by name, without those that do not parse; empty without a folder of them.
 
         Asked for at every read, so a file that did not change costs a stat and nothing more.
         """
-        held = self._held
-        if held is not None and held[0] == _stamps([path for path, *_ in held[0]]):
-            return held[1]
+        if self._stamps is not None and self._stamps == _stamps([path for path, *_ in self._stamps]):
+            return self._specs
         stamps = _folder(self._settings.contexts)
         specs: dict[str, ContextSpec] = {}
+        broken: dict[str, InputError] = {}
         if len(stamps) > 1:
-            from context_plane.bundles.spec import load_specs
+            from context_plane.bundles.folder import read_specs
 
-            specs = load_specs(self._settings.contexts)
-        self._held = (stamps, specs)
+            found = read_specs(self._settings.contexts)
+            specs, broken = dict(found.good), {each.file.stem: each.error for each in found.broken}
+        self._specs, self._broken, self._stamps = specs, broken, stamps
         return specs
+
+    def missing(self, name: str | None, what: str) -> ContextPlaneError:
+        """The error for a spec that is not among `specs`: why its file is none, where there is one, else `what`."""
+        if name in self._broken:
+            return self._broken[name]
+        if name is None and self._broken:
+            return next(iter(self._broken.values()))
+        broken = f"; broken are: {', '.join(self._broken)}" if self._broken else ""
+        remedy = f"known are: {', '.join(self._specs) or 'none'}{broken}"
+        return NotFound(what, where=str(self._settings.contexts), remedy=remedy)
 
     def mapping(self, source: str) -> Path:
         """The file of a source mapping, by its name under `sources/` or by its path. Raises `NotFound`."""

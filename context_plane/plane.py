@@ -241,19 +241,19 @@ class ContextPlane:
 
     def _spec(self, name: str | None, entity: str | None, view: View) -> ContextSpec:
         specs = self.specs(view)
-        if name is not None and name in specs:
-            return specs[name]
-        listed = ", ".join(specs) or "none"
-        where = str(self.settings.contexts)
         if name is not None:
-            raise NotFound(f"there is no context spec {name!r}", where=where, remedy=f"known are: {listed}")
+            if name not in specs:
+                raise self.home.missing(name, f"there is no context spec {name!r}")
+            return specs[name]
         from context_plane.log.events import entity_type
 
         kind = entity_type(entity or "")
         fitting = [spec for spec in specs.values() if spec.entity == kind]
-        if len(fitting) != 1:
-            found = "no context spec" if not fitting else f"{len(fitting)} context specs"
-            raise NotFound(f"{found} for type {kind[:64]!r}", where=where, remedy=f"name one of: {listed}")
+        if not fitting:
+            raise self.home.missing(None, f"no context spec for type {kind[:64]!r}")
+        if len(fitting) > 1:
+            what = f"{len(fitting)} context specs are for type {kind!r}"
+            raise InputError(what, where="spec", remedy=f"name one of {', '.join(spec.name for spec in fitting)}")
         return fitting[0]
 
     def _items(self, events: Events, source: str | None, max_bytes: int) -> Iterable[tuple[int, Any]]:

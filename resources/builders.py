@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from context_plane.bundles.folder import Specs, read_specs
 from context_plane.errors import NotFound
 from context_plane.store import keys
-from resources.specs import Specs, read_specs
 
 if TYPE_CHECKING:
     from context_plane.log.history import History

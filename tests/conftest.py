@@ -84,8 +84,13 @@ class Tally:
         yield
         terminalreporter.ensure_newline()
         terminalreporter.section(f"{len(self.real)} tests ran on real data; {len(self.skips)} skipped")
+        by_reason: dict[str, list[str]] = {}
         for test, reason in self.skips:
-            terminalreporter.write_line(f"SKIPPED {test}: {reason}")
+            by_reason.setdefault(reason, []).append(test)
+        for reason, tests in by_reason.items():
+            terminalreporter.write_line(f"SKIPPED [{len(tests)}] {reason}")
+            for test in tests:
+                terminalreporter.write_line(f"    {test}")
 
 
 def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:

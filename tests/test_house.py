@@ -150,9 +150,10 @@ def test_skips_and_real_data_are_the_last_lines_of_a_run(tmp_path: Path) -> None
     (tmp_path / "test_inner.py").write_text("def test_real(data_dir): ...\ndef test_other(): ...\n")
     pytest_here = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore", str(tmp_path))
     absent = run(*pytest_here, cwd=tmp_path, CONTEXT_PLANE_TEST_DATA=str(tmp_path / "absent"))
-    *_, headline, skip, _ = absent.stdout.splitlines()
+    *_, headline, skip, name, _ = absent.stdout.splitlines()
     assert "0 tests ran on real data; 1 skipped" in headline
-    assert skip.startswith("SKIPPED test_inner.py::test_real: no real data at")
+    assert skip.startswith("SKIPPED [1] no real data at")
+    assert name.strip() == "test_inner.py::test_real"
     assert "CONTEXT_PLANE_TEST_DATA" in skip
     present = run(*pytest_here, cwd=tmp_path, CONTEXT_PLANE_TEST_DATA=str(tmp_path))
     assert "1 tests ran on real data; 0 skipped" in present.stdout.splitlines()[-2]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.bundles.evaluate import Evaluated, Evaluator
@@ -45,6 +46,12 @@ class Plan:
     inputs: str
     number: int
     """Log number up to which the timelines it reads are complete."""
+    newest: int
+    """The last commit that touched a day it depends on."""
+
+    def holds(self, part: Part | None) -> bool:
+        """Whether a pack is the one planned."""
+        return part is not None and part.inputs == self.inputs
 
 
 def plan(
@@ -55,6 +62,8 @@ def plan(
     days = sorted(touched)
     versions = [timelines[day].version if day in timelines else "" for day in days]
     through = _running_hashes(versions)
+    numbers = [touched[day] for day in days]
+    newest = [0, *accumulate(numbers, max)]
     missing = [day for day in days if day not in timelines or timelines[day].number < touched[day]]
     plans = []
     for mark in marks(touched, grain):
@@ -72,7 +81,8 @@ def plan(
             }
         )
         lacking = [timelines[day].number if day in timelines else 0 for day in missing if _inside(day, since, mark)]
-        plans.append(Plan(mark, since, inputs, min(lacking, default=until)))
+        last = newest[end] if since is None else max(numbers[start:end], default=0)
+        plans.append(Plan(mark, since, inputs, min(lacking, default=until), last))
     return plans
 
 
@@ -97,8 +107,12 @@ def stale(
     found = []
     for wanted in plan(spec, tenant, catalog, touched, grain, until):
         part = held.get(wanted.mark.day)
-        outdated = part is None or part.inputs != wanted.inputs
-        if outdated or any(_inside(day, wanted.since, wanted.mark) for day in changing):
+        if (
+            part is None
+            or not wanted.holds(part)
+            or part.number < wanted.newest
+            or any(_inside(day, wanted.since, wanted.mark) for day in changing)
+        ):
             found.append(wanted.mark.day)
     return found
 
@@ -121,7 +135,7 @@ def build(
     plans = plan(spec, history.tenant, catalog, history.touched(until), grain, until)
     held = catalog.of(CONTEXTS + spec.name)
     inside = [p for p in plans if first <= p.mark.day <= last]
-    wanted = [p for p in inside if p.mark.day not in held or held[p.mark.day].inputs != p.inputs]
+    wanted = [p for p in inside if not p.holds(held.get(p.mark.day))]
     parts: list[Part] = []
     for start in range(0, len(wanted), _MARKS_PER_LOAD):
         group = wanted[start : start + _MARKS_PER_LOAD]
@@ -130,12 +144,20 @@ def build(
     if parts:
         history.store.sync()
         reach("contexts.synced")
-    notes = _notes(spec, plans, parts, held, (first, last), until)
+    notes = _notes(spec, plans, [*parts, *_carried(inside, held)], held, (first, last), until)
     for note in notes:
         note.write(history.store, history.tenant)
     if notes:
         reach("contexts.noted")
     return Built(tuple(parts), len(inside) - len(wanted), until)
+
+
+def _carried(plans: Sequence[Plan], held: Mapping[int, Part]) -> Iterator[Part]:
+    """Packs that a commit touched without changing what they hold: they are the same up to a higher number."""
+    for planned in plans:
+        part = held.get(planned.mark.day)
+        if part is not None and planned.holds(part) and part.number < planned.newest <= planned.number:
+            yield replace(part, number=planned.number)
 
 
 def _since(spec: ContextSpec, mark: Mark) -> int | None:

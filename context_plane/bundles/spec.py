@@ -11,13 +11,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 
 from context_plane.bundles.expressions import condition, derive
 from context_plane.bundles.fields import OWN_EVENTS, Field, Locate, nearest, parse_field, parse_globs, parse_window
 from context_plane.canonical import digest
-from context_plane.errors import InputError
 from context_plane.yamls import Document, load
 
 # Part of every spec's hash. Raise it with every change that gives the same events and spec another bundle.
@@ -86,22 +84,6 @@ class ContextSpec:
         summary = value["summary"] and Summary(value["summary"]["max_tokens"], tuple(value["summary"]["of"]))
         fields = tuple(Field.from_json(field) for field in value["fields"])
         return cls(value["name"], value["entity"], value["window"], fields, summary)
-
-
-def load_specs(folder: Path) -> dict[str, ContextSpec]:
-    """The specs of all ``*.yaml`` files in a folder, sorted by name; empty where there is no such folder.
-
-    Raises `InputError` at the first file, line and key that is wrong, and for a name that two files use.
-    """
-    found: dict[str, tuple[ContextSpec, Path]] = {}
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        spec = _parse(load(path))
-        for other, used in found.values():
-            if spec.name.lower() == other.name.lower():  # a store may not tell them apart
-                what = f"context {spec.name} is there twice, first in {used.name}"
-                raise InputError(what, where=str(path), remedy="rename one of them")
-        found[spec.name] = spec, path
-    return {name: found[name][0] for name in sorted(found)}
 
 
 def parse_spec(text: str, where: str = "context spec") -> ContextSpec:

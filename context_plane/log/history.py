@@ -94,6 +94,10 @@ class History:
             return [day for first, last in record.ranges for day in range(first, last + 1)]
         return sorted({ref.day for ref in self.segments(record)})
 
+    def affected(self, record: CommitRecord) -> list[int]:
+        """The days that a commit changed: those of its segments; for an erasure, every day there was."""
+        return self._all_days(record, self.touched(record.number))
+
     def touched(self, until: int | None = None) -> dict[int, int]:
         """Every day that has events, with the highest commit number ≤ `until` that touched it."""
         if until is None or until >= self.head:

@@ -6,7 +6,7 @@ segments. A day whose part already holds more than the snapshot's number is not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +34,8 @@ class Tail:
     segments: dict[str, list[SegmentRef]] = field(default_factory=dict)
     touched: frozenset[str] = frozenset()
     """Entities that a commit after the snapshot touched; their bundles are computed fresh."""
+    outdated: frozenset[int] = frozenset()
+    """Days whose part is not used: something was taken away from them since."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class View:
         return [
             part
             for day, part in self.catalog.of(TIMELINE).items()
-            if day * DAY < end and (since is None or (day + 1) * DAY > since)
+            if day * DAY < end and (since is None or (day + 1) * DAY > since) and day not in self.tail.outdated
         ]
 
     def paths(self, since: int | None = None, until: int | None = None) -> list[Path]:
@@ -141,17 +143,37 @@ def tail_of(history: History, snapshot: Snapshot | None, number: int) -> Tail:
     after = snapshot.log if snapshot else 0
     if after >= number:
         return Tail()
-    held = snapshot.catalog.of(TIMELINE) if snapshot else {}
+    held = dict(snapshot.catalog.of(TIMELINE)) if snapshot else {}
+    outdated = _outdated(history, held, after, number)
     segments: dict[str, list[SegmentRef]] = {}
     touched: set[str] = set()
-    for commit, ref in live_segments(history, after, number):
-        touched.add(ref.entity)
-        if ref.day not in held or held[ref.day].number < commit:
+    for commit, ref in live_segments(history, 0 if outdated else after, number):
+        if commit > after:
+            touched.add(ref.entity)
+        if ref.day in outdated:
+            touched.add(ref.entity)
+            segments.setdefault(ref.entity, []).append(ref)
+        elif commit > after and (ref.day not in held or held[ref.day].number < commit):
             segments.setdefault(ref.entity, []).append(ref)
     touched.update(_taken_away(history, after, number))
-    return Tail(segments, frozenset(touched))
+    return Tail(segments, frozenset(touched), outdated)
 
 
-def _taken_away(history: History, after: int, number: int) -> Sequence[str]:
-    erased, _ = removed(history.records(after, number))
-    return list(erased)
+def _outdated(history: History, held: Mapping[int, Part], after: int, number: int) -> frozenset[int]:
+    """Days whose part still holds what a later tombstone or rewrite took away; the log itself serves them meanwhile."""
+    return frozenset(
+        day
+        for record in history.records(after, number)
+        if record.kind != "ingest"
+        for day in history.affected(record)
+        if day in held and held[day].number < record.number
+    )
+
+
+def _taken_away(history: History, after: int, number: int) -> set[str]:
+    """Entities of which tombstones and rewrites after a snapshot took something away."""
+    erased, replaced = removed(history.records(after, number))
+    if not replaced:
+        return set(erased)
+    before = (ref for record in history.records(0, number) for ref in history.segments(record))
+    return set(erased) | {ref.entity for ref in before if ref.sha256 in replaced}

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from context_plane.bundles.evaluate import Evaluator
-from context_plane.bundles.spec import load_specs, parse_spec
+from context_plane.bundles.folder import load_specs
+from context_plane.bundles.spec import parse_spec
 from context_plane.errors import InputError
 from context_plane.instants import parse_instant
 from tests.bundles.events import table

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,15 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from zstandard import ZstdCompressor
 
 from context_plane.config import Settings
 from context_plane.errors import InputError, NotFound
 from context_plane.instants import DAY, parse_instant
+from context_plane.log.commits import CommitRecord
+from context_plane.log.segments import read_segment
 from context_plane.plane import ContextPlane
+from context_plane.store import keys
 
 SPEC = """\
 context: customer_v0
@@ -27,6 +33,12 @@ fields:
   last: {latest: n, window: 36h}
   ever: {count: true, window: WIDE}
 summary: {max_tokens: 40}
+"""
+BROKEN = """\
+context: broken_v0
+entity: issue
+fields:
+  n: {cuont: 1}
 """
 START = parse_instant("2026-03-01T00:00:00Z")
 
@@ -216,3 +228,43 @@ def test_everything_but_the_log_can_be_deleted(home: Home, tmp_path: Path) -> No
     home.materialize()
     assert [bundle.json for bundle in home.plane.bundles("acme", "customer_v0")] == before
     assert {p.name for p in (tmp_path / "store").rglob("*.pack")} == packs
+
+
+def test_a_broken_spec_does_not_stop_reads_of_good_ones(home: Home) -> None:
+    """Its own name, and a type that only it could be for, say what is wrong with it, by file and line."""
+    home.ingest([event(n, 1, n) for n in range(5)])
+    (home.plane.settings.contexts / "broken_v0.yaml").write_text(
+        "context: broken_v0\nentity: issue\nfields:\n  n: {cuont: 1}\n"
+    )
+    assert home.plane.bundle("acme", "customer/1").fields["n"] == 5
+    for entity, spec in (("customer/1", "broken_v0"), ("issue/1", None)):
+        with pytest.raises(InputError, match="cuont") as caught:
+            home.plane.bundle("acme", entity, spec)
+        assert "broken_v0.yaml:4" in caught.value.where
+
+
+def test_a_commit_that_changes_nothing_takes_the_snapshot_along(home: Home) -> None:
+    """A segment compressed anew leaves every bundle as it was; the log number moves on all the same."""
+    home.ingest([event(n, 1, n * 20) for n in range(5)])
+    home.materialize()
+    builder = home.plane.builder("acme")
+    history = builder.history
+    old = history.segments(history.record(1))[0]
+    lines = read_segment(home.plane.store, "acme", old)
+    body = ZstdCompressor(level=1).compress(b"".join(line + b"\n" for line in lines))
+    new = replace(old, sha256=hashlib.sha256(body).hexdigest(), size=len(body))
+    home.plane.store.put_content([(new.key("acme"), body)])
+    record = CommitRecord(
+        number=2, kind="rewrite", put_id="again", prev=history.tip, time=history.record(1).time, events=0,
+        ranges=((old.day, old.day),), first_day=old.day, last_day=old.day, segments=(new,), ids=(),
+        replaces=(old.sha256,),
+    )  # fmt: skip
+    assert home.plane.store.create(keys.commit("acme", 2), record.encode())
+    before = [bundle.json for bundle in home.plane.bundles("acme", "customer_v0")]
+    assert builder.stale()
+    home.materialize()
+    assert not builder.stale()
+    snapshot = home.plane.snapshot("acme")
+    assert snapshot is not None
+    assert snapshot.log == 2
+    assert [bundle.json for bundle in home.plane.bundles("acme", "customer_v0")] == before

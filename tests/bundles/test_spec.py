@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from context_plane.bundles.fields import Field
-from context_plane.bundles.spec import ContextSpec, Summary, load_specs, parse_spec
+from context_plane.bundles.folder import load_specs
+from context_plane.bundles.spec import ContextSpec, Summary, parse_spec
 from context_plane.errors import InputError
 from context_plane.instants import DAY
 

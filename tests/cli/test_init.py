@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from context_plane.bundles.spec import load_specs
+from context_plane.bundles.folder import load_specs
 from context_plane.config import Settings, load_settings
 from context_plane.log.mapping import load_mapping
 from tests.cli.conftest import Shell, refused

@@ -7,11 +7,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from context_plane.bundles.folder import read_specs
 from context_plane.errors import NotFound
 from resources.builders import Builders
 from resources.plane import PlaneResource
 from resources.serving import ServingResource
-from resources.specs import read_specs
 from tests.dagster.world import SPEC, Home, event, events
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from context_plane.errors import InputError, NotFound
+from context_plane.log.commits import CommitRecord
 from context_plane.parts import publish as publish_module
 from context_plane.parts.notes import Note
 from context_plane.parts.part import Part
@@ -240,3 +241,24 @@ def test_a_snapshot_published_between_two_looks_takes_the_log_along(world: World
     view = world.view()
     assert view.snapshot is not None
     assert (view.number, view.snapshot.log, view.as_of) == (2, 2, (FIRST_DAY + 3) * 86_400_000_000)
+
+
+def test_an_erased_entity_is_gone_before_and_after_materializing(world: World) -> None:
+    """The format knows tombstones from the first version: parts that still hold the entity are not used."""
+    world.ingest([event(n, f"customer/{n % 2}", 1 + n % 3) for n in range(12)])
+    world.build()
+    world.publish()
+    record = CommitRecord(
+        number=2, kind="tombstone", put_id="erase", prev=world.history.tip, time=world.history.record(1).time, events=0,
+        ranges=(), first_day=None, last_day=None, segments=(), ids=(), entities=("customer/1",),
+    )  # fmt: skip
+    assert world.store.create(keys.commit("acme", 2), record.encode())
+    kept = [str(n) for n in range(0, 12, 2)]
+    assert world.ids() == kept
+    assert world.ids(known_at=1) == [str(n) for n in range(12)]
+    world.build()
+    snapshot = world.publish()
+    assert snapshot is not None
+    assert (snapshot.log, world.ids()) == (2, kept)
+    world.ingest([event(99, "customer/1", 2)])
+    assert world.ids() == [*kept, "99"]

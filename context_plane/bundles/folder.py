@@ -1,19 +1,13 @@
-"""The context specs of a home, one by one, so that a file that does not read takes nothing else with it.
-
-Here belongs only the tolerance: what a spec is, and why a file is none, is `context_plane.bundles.spec`.
-"""
+"""The folder of context specs, read file by file, so that one that does not read takes nothing else with it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from context_plane.bundles.spec import ContextSpec, parse_spec
 from context_plane.errors import InputError
-
-if TYPE_CHECKING:
-    from context_plane.bundles.spec import ContextSpec
 
 
 @dataclass(frozen=True)
@@ -53,10 +47,16 @@ def read_specs(folder: Path) -> Specs:
 
 
 def _read(file: Path) -> ContextSpec:
-    from context_plane.bundles.spec import parse_spec
-
     try:
         text = file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the file does not read: {error}", where=str(file), remedy="correct or remove it") from error
     return parse_spec(text, str(file))
+
+
+def load_specs(folder: Path) -> dict[str, ContextSpec]:
+    """The specs of a folder, sorted by name. Raises `InputError` at the first file that is none."""
+    specs = read_specs(folder)
+    for broken in specs.broken:
+        raise broken.error
+    return dict(specs.good)
