@@ -25,18 +25,16 @@ def throughput(folder: Path) -> Iterator[dict[str, Any]]:
         ("1,000 entities x 1 day x 100 events", 1_000, 100),
         ("one event per segment", 20_000, 1),
     ):
-        source = folder / "events.jsonl"
+        source = folder / f"{each}.jsonl"
         count = write(source, ticks(entities, each))
         ratios, rates = [], []
         for attempt in range(3):
-            floor = _floor(source, folder / f"floor-{attempt}")
-            home = folder / f"home-{attempt}"
+            floor = _floor(source, folder / f"floor-{each}-{attempt}")
+            home = folder / f"home-{each}-{attempt}"
             with stopwatch() as watch, ContextPlane.open(home) as plane:
                 assert plane.ingest("acme", source).accepted == count
             rates.append(count / watch.seconds)
             ratios.append(watch.seconds / floor)
-            shutil.rmtree(home)
-            shutil.rmtree(folder / f"floor-{attempt}")
         yield {
             "what": name,
             "events_per_s": round(sorted(rates)[1]),

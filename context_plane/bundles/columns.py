@@ -102,16 +102,22 @@ class Columns:
         written = f"regexp_full_match({number}, '{_INTEGER}')"
         return self.column(f"CASE WHEN {written} THEN TRY_CAST({number} AS HUGEINT) END")
 
+    def number_key(self, number: str) -> str:
+        """Text that is the same for the same number, however it was written: 1.50 and 1.5, 1e3 and 1000."""
+        double, whole = self.double(number), self.whole(number)
+        large = f"CASE WHEN abs({double}) >= {2**53} THEN CAST({whole} AS VARCHAR) END"
+        huge = f"CASE WHEN {whole} IS NULL AND regexp_full_match({number}, '-?[0-9]+') THEN {number} END"
+        return self.column(f"coalesce({large}, {huge}, CAST({double} + 0 AS VARCHAR))")  # -0 + 0 is 0
+
     def boolean(self, target: str, *, loose: bool) -> str:
         """True and false; `loose` also from strings."""
         word = f"lower(trim({self.text(target)}))" if loose else self.json(target)
         return self.column(f"CASE {word} WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE END")
 
     def instant(self, target: str) -> str:
-        """Microseconds since the epoch of a string that is an RFC 3339 time; digits beyond microseconds are cut off."""
-        text = f"regexp_replace({self.text(target)}, '(\\.\\d{{6}})\\d+', '\\1')"
+        """Microseconds since the epoch of a string that is an RFC 3339 time; the cast cuts off what is finer."""
         written = f"regexp_full_match({self.json(target)}, '\"{_INSTANT}\"')"
-        at = self.column(f"CASE WHEN {written} THEN epoch_us(TRY_CAST({text} AS TIMESTAMPTZ)) END")
+        at = self.column(f"CASE WHEN {written} THEN epoch_us(TRY_CAST({self.text(target)} AS TIMESTAMPTZ)) END")
         return self.column(f"CASE WHEN {at} {_YEARS_1_TO_9999} THEN {at} END")
 
     def rank(self, *order: str) -> str:

@@ -202,10 +202,8 @@ class _Compiler:
             return columns.column("CAST(make_timestamp(t) AS DATE)")
         if target == "hour":
             return columns.column("date_trunc('hour', make_timestamp(t))")
-        if field.type == "number":  # 1.50 and "1.5" are one number
-            number = columns.number(target, loose=True)
-            forms = (columns.decimal(number), columns.whole(number), columns.double(number))
-            return columns.column(f"coalesce({', '.join(f'CAST({form} AS VARCHAR)' for form in forms)})")
+        if field.type == "number":
+            return columns.number_key(columns.number(target, loose=True))
         return self._value(target, field.type).column
 
     def _list(self, field: Field, at: int) -> Output:

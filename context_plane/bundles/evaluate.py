@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import duckdb
 import numpy as np
 
 from context_plane.bundles.compile import compile_spec
@@ -25,7 +24,7 @@ from context_plane.bundles.prepared import Prepared
 from context_plane.bundles.render import BodyWriter, values_at
 from context_plane.bundles.summary import Source, summarize
 from context_plane.bundles.timelines import read, schema
-from context_plane.errors import Corrupt, Infeasible, InputError
+from context_plane.errors import InputError
 from context_plane.instants import DAY, day_of
 from context_plane.sql.engine import connect
 
@@ -65,13 +64,14 @@ class Evaluator:
         self.spec = spec
         self._program = _compiled(spec)
         fields = [output.field.name for output in self._program.outputs] + [each.name for each in self._program.derived]
+        self._where = f"context {spec.name}"
         self._writer = BodyWriter(spec.name, tenant, fields)
         self._con = connect(threads=threads)
         # Expressions: a division by zero is null, like everything else that has no value.
         self._con.execute("SET ieee_floating_point_ops = false; SET error_on_division_by_zero = false")
-        self._extract = Prepared(self._con, "events", schema(), self._program.extract)
+        self._extract = Prepared(self._con, "events", schema(), self._program.extract, self._where)
         self._totals: Prepared | None = None
-        self._expressions = Expressions(self._con, self._program, spec.fields) if self._program.derive else None
+        self._expressions = Expressions(self._con, self._program, spec) if self._program.derive else None
         self._loaded: Loaded | None = None
 
     def load(self, events: pa.Table | Sequence[Path], extra: pa.Table | None = None, entity: str | None = None) -> None:
@@ -81,15 +81,8 @@ class Evaluator:
         Raises `Corrupt` where the rows are not a timeline, `Infeasible` where they do not fit into memory.
         """
         self._loaded = None
-        where = f"context {self.spec.name}"
-        try:
-            self._loaded = Loaded(self._extract.table(read(events, extra, self.spec.entity, entity)), self._program)
-        except (duckdb.OutOfMemoryException, MemoryError) as error:
-            raise Infeasible("the events do not fit into memory", where=where, remedy="load fewer at once") from error
-        except (duckdb.Error, OSError, ValueError, KeyError) as error:
-            raise Corrupt(
-                f"the timeline cannot be read: {error}", where=where, remedy="materialize it again"
-            ) from error
+        rows = read(events, extra, self.spec.entity, entity)
+        self._loaded = Loaded(self._extract.table(rows), self._program)
 
     def entities(self, before: int) -> list[str]:
         """The entities with an event before the instant, sorted by code point."""
@@ -114,8 +107,8 @@ class Evaluator:
         names = self.entities(instant) if entities is None else sorted(set(entities))
         for name in names if entities is not None else ():
             if not name.startswith(f"{self.spec.entity}/"):
-                where, remedy = f"context {self.spec.name}", f"ask for an entity {self.spec.entity}/…"
-                raise InputError(f"{name[:80]!r} is not a {self.spec.entity}", where=where, remedy=remedy)
+                remedy = f"ask for an entity {self.spec.entity}/…"
+                raise InputError(f"{name[:80]!r} is not a {self.spec.entity}", where=self._where, remedy=remedy)
         bounds = {window: None if window is None else instant - window for window in self.spec.windows}
         starts = {w: loaded.starts[:-1] if low is None else loaded.ends(low) for w, low in bounds.items()}
         ends = loaded.ends(instant)
@@ -144,7 +137,7 @@ class Evaluator:
 
     def _events(self) -> Loaded:
         if self._loaded is None:
-            raise InputError("no events are loaded", where=f"context {self.spec.name}", remedy="call load() first")
+            raise InputError("no events are loaded", where=self._where, remedy="call load() first")
         return self._loaded
 
     def _batch(self, loaded: Loaded, span: Span, names: Sequence[str]) -> Iterator[Evaluated]:
@@ -165,7 +158,7 @@ class Evaluator:
         narrower = [span.lows[window] for window in self.spec.windows[:-1]]
         facts = loaded.facts(span.low, span.high, narrower)
         if self._totals is None:
-            self._totals = Prepared(self._con, "batch", facts.schema, self._program.aggregate)
+            self._totals = Prepared(self._con, "batch", facts.schema, self._program.aggregate, self._where)
         found = {row[0]: row for row in self._totals.rows(facts)} if len(facts) else {}
         empty = (None,) * (1 + self._program.width)
         return [found.get(code, empty) for code in span.codes.tolist()]

@@ -16,13 +16,15 @@ import numpy as np
 from context_plane.bundles import render
 from context_plane.bundles.compile import Output, Program
 from context_plane.bundles.expressions import value_kind
-from context_plane.bundles.fields import DATA, Field
+from context_plane.bundles.fields import DATA
 from context_plane.bundles.loaded import Loaded, Span
 from context_plane.bundles.prepared import Prepared
 from context_plane.instants import parse_instant
 
 if TYPE_CHECKING:
     import duckdb
+
+    from context_plane.bundles.spec import ContextSpec
 
 Column = Sequence[Any]
 
@@ -36,11 +38,11 @@ def field_values(outputs: Sequence[Output], columns: Sequence[Column], loaded: L
 class Expressions:
     """The `expr` fields of a program, prepared on a connection."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, program: Program, fields: Sequence[Field]) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, program: Program, spec: ContextSpec) -> None:
         import pyarrow as pa
 
         used = {name for each in program.derived for name in each.uses}
-        names = {field.name: f"f{index}" for index, field in enumerate(fields)}
+        names = {field.name: f"f{index}" for index, field in enumerate(spec.fields)}
         self._derived = program.derived
         self._inputs = [  # place among the outputs, column, kind
             (place, names[output.field.name], value_kind(output.field))
@@ -49,7 +51,7 @@ class Expressions:
         ]
         columns = [("i", pa.int64()), *((name, _arrow_type(kind)) for _, name, kind in self._inputs)]
         self._schema = pa.schema(columns)
-        self._prepared = Prepared(con, "fields", self._schema, str(program.derive))
+        self._prepared = Prepared(con, "fields", self._schema, str(program.derive), f"context {spec.name}")
 
     def values(self, values: Sequence[list[str]], entities: int) -> list[list[str]]:
         """The JSON of the expressions; `values` are those of the program's outputs."""

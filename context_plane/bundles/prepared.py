@@ -7,12 +7,16 @@ its columns nor a parameter (a parameter makes DuckDB plan again).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import duckdb
+
+from context_plane.errors import Corrupt, Infeasible
 from context_plane.sql.engine import identifier
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
 
@@ -39,27 +43,38 @@ class _Source:
 
 
 class Prepared:
-    """One statement over one source, named `source` in its SQL, on a connection."""
+    """One statement over one source, named `source` in its SQL, on a connection. `where` names its spec in errors."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, source: str, schema: pa.Schema, sql: str) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, source: str, schema: pa.Schema, sql: str, where: str) -> None:
         self._con = con
         self._source = _Source(schema)
+        self._where = where
         self._call = f"EXECUTE {identifier(f'over_{source}')}"
         con.register(source, self._source)
         con.execute(f"PREPARE {identifier(f'over_{source}')} AS {sql}")
 
     def rows(self, content: Stream) -> list[tuple[Any, ...]]:
-        """The result over `content`, which has the source's columns, as Python values."""
-        self._source.content = content
-        try:
+        """The result over `content`, which has the source's columns, as Python values.
+
+        Raises `Infeasible` where memory does not suffice, `Corrupt` where the content cannot be read.
+        """
+        with self._over(content):
             return self._con.execute(self._call).fetchall()
-        finally:
-            self._source.content = None
 
     def table(self, content: Stream) -> pa.Table:
-        """The result over `content` as Arrow."""
+        """The result over `content` as Arrow; raises like `rows`."""
+        with self._over(content):
+            return self._con.sql(self._call).to_arrow_table()
+
+    @contextmanager
+    def _over(self, content: Stream) -> Iterator[None]:
         self._source.content = content
         try:
-            return self._con.sql(self._call).to_arrow_table()
+            yield
+        except (duckdb.OutOfMemoryException, MemoryError) as error:
+            raise Infeasible("the events do not fit into memory", where=self._where, remedy="load fewer") from error
+        except (duckdb.Error, OSError, ValueError, KeyError) as error:
+            what = f"the timeline cannot be read: {error}"
+            raise Corrupt(what, where=self._where, remedy="materialize it again") from error
         finally:
             self._source.content = None

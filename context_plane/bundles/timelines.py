@@ -6,11 +6,13 @@ Here belongs reading; what the rows mean was decided when they were written (`co
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from pyarrow.dataset import Dataset
 
 
 def schema() -> pa.Schema:
@@ -62,7 +64,6 @@ def _from_files(
     paths: Sequence[Path], form: pa.Schema, entity_type: str, entity: str | None
 ) -> Iterator[pa.RecordBatch]:
     import pyarrow.compute as pc
-    from pyarrow.dataset import dataset
 
     if not paths:
         return
@@ -70,5 +71,13 @@ def _from_files(
         wanted = pc.field("entity") == entity
     else:  # a range, because statistics know ranges; "0" is the character behind "/"
         wanted = (pc.field("entity") >= f"{entity_type}/") & (pc.field("entity") < f"{entity_type}0")
-    files = dataset([str(path) for path in paths], format="parquet")
-    yield from files.scanner(columns=form.names, filter=wanted).to_batches()
+    yield from _files(tuple(map(str, paths))).scanner(columns=form.names, filter=wanted).to_batches()
+
+
+@lru_cache(maxsize=8)
+def _files(paths: tuple[str, ...]) -> Dataset:
+    """The files as one data set, which remembers their footers: reading these again for every entity is most of the
+    work. Timelines are named by their content, so a path never comes to mean other bytes."""
+    from pyarrow.dataset import dataset
+
+    return dataset(list(paths), format="parquet")

@@ -154,10 +154,10 @@ def test_entities_asked_for_are_answered_without_events() -> None:
     """An entity that is asked for has an empty bundle where nothing happened to it; one of another type is refused."""
     with Evaluator(SPEC, "acme") as evaluator:
         evaluator.load(table([event("c/1", 1, {"amount": 2})]))
-        found = list(evaluator.evaluate(2 * SECOND, ["c/9", "c/1", "c/9"]))
-        assert [(e.entity, e.count) for e in found] == [("c/1", 1), ("c/9", 0)]
-        assert found[1].valid_through == FOREVER
-        fields = json.loads(b"{" + found[1].body)["fields"]
+        found = list(evaluator.evaluate(2 * SECOND, ["c/9", "c/1", "c/0", "c/9"]))
+        assert [(e.entity, e.count) for e in found] == [("c/0", 0), ("c/1", 1), ("c/9", 0)]
+        assert found[2].valid_through == FOREVER
+        fields = json.loads(b"{" + found[2].body)["fields"]
         assert fields["n"] == fields["total"] == fields["kinds"] == 0
         assert fields["mean"] is fields["plan"] is fields["least"] is fields["first_at"] is fields["ratio"] is None
         assert (fields["paid"], fields["last"]) == (False, [])

@@ -15,6 +15,14 @@ from tests.bundles.events import SECOND, event, table
 from tests.bundles.oracle import Event
 
 
+def bodies(written: dict[str, Any], events: list[Event]) -> list[bytes]:
+    """The bodies of all bundles after all events."""
+    spec = parse_spec(json.dumps({"context": "x", "entity": "c", "fields": written}, ensure_ascii=False))
+    with Evaluator(spec, "acme", threads=1) as evaluator:
+        evaluator.load(table(events))
+        return [found.body for found in evaluator.evaluate(1_000 * SECOND)]
+
+
 def fields(written: dict[str, Any], events: list[Event], entity: str = "c/1") -> dict[str, Any]:
     """The fields of an entity's bundle after all events."""
     spec = parse_spec(json.dumps({"context": "x", "entity": "c", "fields": written}, ensure_ascii=False))
@@ -72,6 +80,11 @@ def test_a_type_reads_strings() -> None:
     assert one({"latest": "v"}, *data) is True
     assert one({"count_distinct": "v", "type": "number"}, {"v": "1.50"}, {"v": 1.5}, {"v": "01.5"}) == 1
     assert one({"count_distinct": "v"}, {"v": "1.5"}, {"v": 1.5}) == 2
+    same = [1000, "1e3", "1000.0", "01000", -0.0, 0, "-0", "0.0"]
+    assert one({"count_distinct": "v", "type": "number"}, *[{"v": v} for v in same]) == 2
+    neighbours = [2**53, 2**53 + 1, str(2**53 + 1), 10**40, 10**40 + 1, "1e999", "x"]
+    assert one({"count_distinct": "v", "type": "number"}, *[{"v": v} for v in neighbours]) == 4
+    assert one({"latest": "v", "type": "number"}, {"v": 1}, {"v": "1e999"}) == 1
     assert one({"max": "v", "type": "number", "where": "v < 12"}, *data) == 7
     assert one({"first": "v", "type": "boolean"}, {"v": "yes"}, {"v": " TRUE "}) is True
     assert (
@@ -79,6 +92,19 @@ def test_a_type_reads_strings() -> None:
         == "2025-12-31T23:00:00Z"
     )
     assert one({"max": "v", "type": "text"}, {"v": 9}, {"v": "10"}, {"v": [1]}) == "[1]"
+    odd = ["2026-01-01T00:00:00.9999999Z", "2026-01-01", "0001-01-01T00:00:00+01:00", "2026-01-01T24:00:00Z"]
+    assert one({"latest": "v", "type": "time"}, *[{"v": v} for v in odd]) == "2026-01-01T00:00:00.999999Z"
+
+
+def test_values_are_written_canonically() -> None:
+    """Whatever way a value takes through the engine, its JSON is that of RFC 8785."""
+    value = [1e21, 1e-7, 1e16, 0.1, -0.0, 10**30, '\x1f\u2028"', {"é": 1, "😀": 2, "￮": 3}]
+    events = [event("c/1", 1, {"v": value, "n": 12_345_678.1}), event("c/1", 2, {"n": 1e-10})]
+    (body,) = bodies({"v": {"latest": "v"}, "l": {"list": "v"}, "n": {"sum": "n"}, "e": {"expr": "n * 1e30"}}, events)
+    written = (
+        '[1e+21,1e-7,10000000000000000,0.1,0,1000000000000000000000000000000,"\\u001f\u2028\\"",{"é":1,"😀":2,"￮":3}]'
+    )
+    assert f'"fields":{{"e":1.23456781e+37,"l":[{written}],"n":12345678.1,"v":{written}}}'.encode() in body
 
 
 def test_ties_break_by_source_and_id() -> None:

@@ -56,7 +56,9 @@ def spec_of(fields: dict[str, dict[str, Any]], **more: Any) -> ContextSpec:
 
 
 def bodies(evaluator: Evaluator, instant: int, entities: list[str] | None = None) -> dict[str, dict[str, Any]]:
-    return {e.entity: json.loads(b"{" + e.body) for e in evaluator.evaluate(instant, entities)}
+    found = {e.entity: (e.body, json.loads(b"{" + e.body)) for e in evaluator.evaluate(instant, entities)}
+    assert all(canonical(value) == b"{" + body for body, value in found.values())
+    return {entity: value for entity, (_, value) in found.items()}
 
 
 @given(
