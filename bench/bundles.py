@@ -37,9 +37,11 @@ def reads(folder: Path) -> Iterator[dict[str, Any]]:
             "bar_p99_us": 150,
         }
         yield _floor_of_one_read(plane, tenant, spec, entities)
-        at = plane.bundle(tenant, entities[0], spec).as_of[:10]
-        computed = quantiles(lambda n: plane.bundle(tenant, entities[n], spec, as_of=f"{at}T00:30:00Z"), 100)
-        yield {"what": "one bundle computed on demand, at an instant between packs", **computed}
+        at = f"{plane.timeline(tenant, entities[0]).column('time')[-1].as_py():%Y-%m-%d}T12:00:00Z"
+        query = f"SELECT DISTINCT entity FROM events WHERE time::DATE = '{at[:10]}' ORDER BY 1 LIMIT 100"
+        busy = plane.sql(tenant, query).column("entity").to_pylist()
+        computed = quantiles(lambda n: plane.bundle(tenant, busy[n % len(busy)], spec, as_of=at), 100)
+        yield {"what": "one bundle computed on demand: at noon of a day on which something happened to it", **computed}
     yield {"what": "first bundle in a new process", **_first_bundle(home, tenant, spec, entities[0])}
 
 

@@ -40,7 +40,13 @@ class Files:
         path = self.store.path(key) if self.store.local else self._cached(key, sha256, size)
         if path is None:
             raise NotFound("a part is gone from the store", where=key, remedy="materialize again")
-        self._verify(key, path, sha256, size)
+        try:
+            self._verify(key, path, sha256, size)
+        except Corrupt:
+            if self.store.local:
+                raise
+            path.unlink(missing_ok=True)  # only the copy is damaged: the store has the object
+            self._verify(key, self._cached(key, sha256, size), sha256, size)
         with self._lock:
             self._verified[key] = path
         return path
