@@ -36,8 +36,10 @@ from context_plane.store.settled import create_settled
 if TYPE_CHECKING:
     from context_plane.store.base import Store
 
-_CHUNK_EVENTS: Final = 50_000
-_CHUNK_BYTES: Final = 48 * 1024 * 1024
+# What is held in memory before segments are written (some 160 MB at most). A smaller chunk splits the events of an
+# entity's day into more segments where a batch is sorted by time.
+_CHUNK_EVENTS: Final = 200_000
+_CHUNK_BYTES: Final = 64 * 1024 * 1024
 MAX_REPORTED: Final = 1_000
 
 
