@@ -39,6 +39,7 @@ def linear(folder: Path) -> Iterator[dict[str, Any]]:
                 for window in builder.stale().windows("day"):
                     builder.timeline(window)
                     builder.contexts("usage_v0", window)
+                    builder.search(window)
                 builder.publish()
         yield {
             "what": f"{factor}x: {count:,} events, {entities:,} entities, 14 days",

@@ -27,6 +27,16 @@ CONTEXTS: Final[Mapping[str, str]] = {
     "bundle_count": "A pack holds exactly the entities whose bundle changed since the pack before.",
     "deterministic": "A sample of bundles, computed again from reordered files on one thread, has the same bytes.",
 }
+FULLTEXT: Final[Mapping[str, str]] = {
+    "row_count": "A shard holds every event of its day's timeline.",
+}
+VECTOR: Final[Mapping[str, str]] = {
+    "row_count": "A shard holds one vector for every event of its day's timeline.",
+    "finite": "No vector holds NaN or infinity.",
+    "unit_length": "Every vector has length 1, or is zero where the model found nothing in the text.",
+}
+RECALL: Final = "ann_recall"
+LEAST_RECALL: Final = 0.95
 FAILING: Final = "failing"
 SEPARATOR: Final = ", "
 _LISTED: Final = 50
@@ -41,6 +51,27 @@ def results(checks: Iterable[str], folded: Sequence[Folded]) -> list[dg.AssetChe
     """One result a check over all parts in the run's ranges, with the days that failed."""
     parts = all_parts(folded)
     return [_result(name, [each for each in parts if name in each[1].checks]) for name in checks]
+
+
+def recall_spec(asset: str) -> dg.AssetCheckSpec:
+    """The check of the graph: it stops nothing, because what the graph misses is only found later."""
+    text = f"On a sample, the graph finds at least {LEAST_RECALL:.0%} of the ten nearest vectors."
+    return dg.AssetCheckSpec(RECALL, asset=asset, description=text)
+
+
+def recall_result(found: Mapping[str, float], curve: Mapping[int, float]) -> dg.AssetCheckResult:
+    """The check's result from the recall by tenant, and the curve of recall by candidates asked for."""
+    worst = min(found.values(), default=None)
+    text = "no tenant has a graph: so few vectors are compared one by one" if worst is None else f"at least {worst:.3f}"
+    metadata: dict[str, dg.MetadataValue] = {name: dg.MetadataValue.float(value) for name, value in found.items()}
+    if curve:
+        rows = [f"| {count} | {value:.4f} |" for count, value in curve.items()]
+        metadata["recall by candidates"] = dg.MetadataValue.md(
+            "\n".join(["| candidates | recall@10 |", "| --- | --- |", *rows])
+        )
+    passed = worst is None or worst >= LEAST_RECALL
+    severity = dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(check_name=RECALL, passed=passed, severity=severity, description=text, metadata=metadata)
 
 
 def _result(name: str, parts: Sequence[tuple[str, Part]]) -> dg.AssetCheckResult:

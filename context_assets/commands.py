@@ -49,7 +49,8 @@ class Task:
     @property
     def parts(self) -> int:
         """How many parts are to be built."""
-        return sum(len(self.wanted.intersection(days)) for days in (self.stale.timeline, *self.stale.contexts.values()))
+        kinds = (self.stale.timeline, *self.stale.contexts.values(), *self.stale.indexes.values())
+        return sum(len(self.wanted.intersection(days)) for days in kinds)
 
     def built(self, asset: str) -> int:
         """Parts of an asset that the runs built."""
@@ -117,18 +118,19 @@ def _check_range(builders: Sequence[Builder], days: tuple[int, int]) -> None:
 
 
 def _task(builder: Builder, days: tuple[int, int] | None) -> Task:
-    from context_assets.names import TIMELINE, asset_name
+    from context_assets.names import INDEXES, TIMELINE, asset_name
     from context_plane.parts.grain import marks
 
     stale = builder.stale()
     first, last = days or (-(1 << 31), 1 << 31)
-    found = {*stale.timeline, *(day for days in stale.contexts.values() for day in days)}
     touched = builder.history.touched()
     packs = {mark.day for mark in marks(touched, builder.grain)}
     unchanged = {TIMELINE: _between(touched.keys() - {*stale.timeline}, first, last)}
     for spec, each in stale.contexts.items():
         unchanged[asset_name(spec)] = _between(packs - {*each}, first, last)
-    return Task(builder, stale, {day for day in found if first <= day <= last}, unchanged)
+    for kind, each in stale.indexes.items():
+        unchanged[INDEXES[kind]] = _between(touched.keys() - {*each}, first, last)
+    return Task(builder, stale, {day for day in stale.days if first <= day <= last}, unchanged)
 
 
 def _between(days: set[int], first: int, last: int) -> int:
@@ -187,7 +189,7 @@ class _Sum:
 
 def _shape(task: Task) -> dict[str, Any]:
     """A tenant in `materialize --json`."""
-    from context_assets.names import TIMELINE, asset_name
+    from context_assets.names import INDEXES, TIMELINE, asset_name
 
     latest = task.builder.snapshots.latest()
 
@@ -199,6 +201,7 @@ def _shape(task: Task) -> dict[str, Any]:
         "runs": [ran.id for ran in task.ran],
         "timeline": counts(TIMELINE),
         "contexts": {spec: counts(asset_name(spec)) for spec in task.stale.contexts},
+        "indexes": {INDEXES[kind]: counts(INDEXES[kind]) for kind in task.stale.indexes},
         "snapshot": latest.number if latest else None,
         "log": latest.log if latest else 0,
     }
@@ -209,7 +212,7 @@ def _tell(tasks: Sequence[Task], seconds: float) -> None:
         say("there are no events yet: cortex ingest PATH --tenant T")
     for task in tasks:
         shape = _shape(task)
-        kinds = {"timeline": shape["timeline"], **shape["contexts"]}
+        kinds = {"timeline": shape["timeline"], **shape["contexts"], **shape["indexes"]}
         built = ", ".join(
             f"{name} {count['built']:,} built, {count['unchanged']:,} unchanged" for name, count in kinds.items()
         )

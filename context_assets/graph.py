@@ -12,6 +12,7 @@ from context_assets import names
 from context_assets.entity_context import build_broken, build_context
 from context_assets.events import build_events
 from context_assets.partitions import Span, read_span
+from context_assets.search import build_search
 from context_assets.snapshot import build_snapshot
 from context_assets.timeline import build_timeline
 from context_plane.bundles.folder import Specs, read_specs
@@ -29,6 +30,7 @@ class Graph:
         with plane.open() as opened:
             self.specs: Specs = read_specs(opened.settings.contexts)
             self.span: Span = read_span(opened)
+            self.embedder = opened.settings.embedder
         self.plane = plane
         self.serving = ServingResource(home=plane.home, store=plane.store)
         for broken in self.specs.broken:
@@ -36,14 +38,17 @@ class Graph:
         contexts = [names.asset_name(name) for name in self.specs.good]
         self.refresh = dg.define_asset_job(
             names.REFRESH,
-            selection=dg.AssetSelection.assets(names.TIMELINE, *contexts, names.SNAPSHOT),
-            description="Timelines and contexts of a range of windows, then the snapshot. Unchanged days stay.",
+            selection=dg.AssetSelection.assets(
+                names.TIMELINE, *contexts, *names.search_assets(self.embedder), names.SNAPSHOT
+            ),
+            description="Timelines, contexts, indexes of a range of windows, then the snapshot. Unchanged days stay.",
         )
 
     def definitions(self) -> dg.Definitions:
         """Assets, checks, job and resources. Steps run in the run's own process: the folds are short."""
         contexts = {names.asset_name(name): spec for name, spec in self.specs.good.items()}
-        taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, *contexts}
+        search = names.search_assets(self.embedder)
+        taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, *search, *contexts}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies and observable assets, at every load
             assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
@@ -51,7 +56,8 @@ class Graph:
                 build_timeline(self.span),
                 *(build_context(spec, self.span) for spec in contexts.values()),
                 *build_broken(self.specs.broken, taken),
-                build_snapshot(list(contexts)),
+                *build_search(self.span, self.embedder),
+                build_snapshot([*contexts, *(name for name in search if name != names.EMBEDDINGS)]),
             ]
         return dg.Definitions(
             assets=assets,

@@ -15,7 +15,7 @@ from context_assets.partitions import days_of
 from context_assets.plot import plot, sparkline
 from context_plane.canonical import digest
 from context_plane.instants import format_instant
-from context_plane.parts.part import CONTEXTS, TIMELINE
+from context_plane.parts.part import CONTEXTS, INDEXES, TIMELINE
 from context_plane.store import keys
 
 if TYPE_CHECKING:
@@ -139,6 +139,10 @@ def _table(folded: Folded, parts: Sequence[Part], rows: str) -> str:
 def _key(folded: Folded, part: Part) -> str:
     if folded.kind == TIMELINE:
         return keys.timeline(folded.tenant, part.date, part.version)
+    if folded.kind in INDEXES:
+        from context_plane.retrieval.fold import part_key
+
+        return part_key(folded.tenant, folded.kind, part)
     return keys.pack(folded.tenant, folded.kind.removeprefix(CONTEXTS), part.date, part.version)
 
 

@@ -8,22 +8,37 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import Final
 
+from context_plane.parts.part import FULLTEXT, VECTOR
+
 EVENTS: Final = "events"
 TIMELINE: Final = "timeline"
 SNAPSHOT: Final = "snapshot"
+EMBEDDINGS: Final = "embeddings"
+BM25_INDEX: Final = "bm25_index"
+VECTOR_INDEX: Final = "vector_index"
 
 LOG_GROUP: Final = "log"
 CONTEXT_GROUP: Final = "entity_context"
+SEARCH_GROUP: Final = "search"
 SERVING_GROUP: Final = "serving"
 OWNERS: Final = ("team:context-plane",)
 
 REFRESH: Final = "refresh"
 
-_TAKEN: Final = frozenset({EVENTS, TIMELINE, SNAPSHOT, REFRESH})
+_TAKEN: Final = frozenset({EVENTS, TIMELINE, SNAPSHOT, EMBEDDINGS, BM25_INDEX, VECTOR_INDEX, REFRESH})
 # What Dagster refuses as a name, besides Python's keywords.
 _REFUSED: Final = frozenset(
     "context conf config meta arg_dict dict input_arg_dict output_arg_dict int str float bool input output type".split()
 )
+
+
+INDEXES: Final = {FULLTEXT: BM25_INDEX, VECTOR: VECTOR_INDEX}
+"""The asset of each kind of index."""
+
+
+def search_assets(embedder: str) -> list[str]:
+    """The assets of search, in the order in which they are built; without an embedder only that of words."""
+    return [BM25_INDEX] if embedder == "none" else [EMBEDDINGS, BM25_INDEX, VECTOR_INDEX]
 
 
 def asset_name(spec: str) -> str:

@@ -59,7 +59,7 @@ def draw(title: str, values: Mapping[int, int], fresh: Collection[int]) -> bytes
     axes.spines[["top", "right"]].set_visible(False)
     raw = io.BytesIO()
     FigureCanvasAgg(figure).print_png(raw)  # type: ignore[no-untyped-call]
-    return _palette(raw.getvalue())
+    return palette(raw.getvalue())
 
 
 def _ticks(first: int, last: int) -> list[int]:
@@ -68,7 +68,7 @@ def _ticks(first: int, last: int) -> list[int]:
     return list(range(first, last + 1, step))
 
 
-def _palette(png: bytes) -> bytes:
+def palette(png: bytes) -> bytes:
     """The image in 32 colours: a third of the bytes, and nothing lost that an eye would see."""
     from PIL import Image
 

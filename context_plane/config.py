@@ -21,6 +21,7 @@ ENVIRONMENT: Final = {
     "store": "CONTEXT_PLANE_STORE",
     "grain": "CONTEXT_PLANE_GRAIN",
     "start": "CONTEXT_PLANE_START",
+    "embedder": "CONTEXT_PLANE_EMBEDDER",
 }
 
 
@@ -41,6 +42,10 @@ class Settings:
     store: str
     """URL of the object store, or a folder."""
     grain: Literal["day", "month"] = "day"
+    embedder: str = "wordllama"
+    """What turns texts into vectors (`retrieval.embedders`); ``none`` searches by words alone."""
+    analyzer: str = "english"
+    """Language of stop words and stemmer; ``none`` for neither."""
     start: str | None = None
     """First day of the Dagster partitions; by default the year of the oldest event."""
     max_staleness: float = 1.0

@@ -11,6 +11,7 @@ from context_plane.errors import ContextPlaneError, InputError, NotFound
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.config import Settings
+    from context_plane.retrieval.documents import Indexing
 
 Stamp = tuple[str, int, int]
 
@@ -23,6 +24,7 @@ class Home:
         self._stamps: tuple[Stamp, ...] | None = None
         self._specs: dict[str, ContextSpec] = {}
         self._broken: dict[str, InputError] = {}
+        self._indexing: tuple[tuple[Stamp, ...], Indexing] | None = None
 
     def specs(self) -> dict[str, ContextSpec]:
         """The context specs by name, without those that do not parse; empty without a folder of them.
@@ -51,6 +53,29 @@ class Home:
         broken = f"; broken are: {', '.join(self._broken)}" if self._broken else ""
         remedy = f"known are: {', '.join(self._specs) or 'none'}{broken}"
         return NotFound(what, where=str(self._settings.contexts), remedy=remedy)
+
+    def indexing(self) -> Indexing:
+        """How events are indexed: the language, and what each source mapping declares under `index`.
+
+        Mappings are read when they changed. Raises `InputError` for one that does not read: guessing what it declares
+        would index its events wrongly.
+        """
+        from context_plane.retrieval.documents import Declared, Indexing
+
+        stamps = _folder(self._settings.sources)
+        if self._indexing is None or self._indexing[0] != stamps:
+            from context_plane.log.mapping import load_mapping
+
+            found = {}
+            for path, *_ in stamps[1:]:
+                mapping = load_mapping(path)
+                if mapping.file.index is not None:
+                    near = mapping.index.neighbours
+                    found[mapping.source] = Declared(
+                        mapping.index.text, tuple(mapping.index.with_), near.before, near.after, near.within
+                    )
+            self._indexing = stamps, Indexing(self._settings.analyzer, found)
+        return self._indexing[1]
 
     def mapping(self, source: str) -> Path:
         """The file of a source mapping, by its name under `sources/` or by its path. Raises `NotFound`."""

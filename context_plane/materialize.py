@@ -6,14 +6,16 @@ built and when it may be seen is decided here, from the log alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from context_plane.bundles import fold
+from context_plane.canonical import digest
+from context_plane.errors import InputError
 from context_plane.parts import timeline
 from context_plane.parts.grain import Grain, marks, runs
-from context_plane.parts.part import CONTEXTS
+from context_plane.parts.part import CONTEXTS, FULLTEXT, INDEXES, TIMELINE, VECTOR, Catalog
 from context_plane.parts.publish import complete_to, publish, publishable
 from context_plane.parts.snapshots import Snapshot, Snapshots
 
@@ -22,6 +24,23 @@ if TYPE_CHECKING:
     from context_plane.log.history import History
     from context_plane.parts.files import Files
     from context_plane.parts.timeline import Built, Progress
+    from context_plane.retrieval.documents import Indexing
+    from context_plane.retrieval.embedders import Embedder
+    from context_plane.retrieval.embeddings import Embeddings
+    from context_plane.retrieval.fold import Model
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How a home wants its events to be searched."""
+
+    indexing: Callable[[], Indexing | None]
+    """What the home declares; `None` where it declares nothing, and goes on with what is published."""
+    name: str
+    """Of the embedder; ``none`` for no vectors."""
+    embedder: Callable[[], Embedder | None]
+    embeddings: Callable[[], Embeddings]
+    """Opens the tenant's table of vectors."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +56,21 @@ class Stale:
     """Per spec, the days under which a pack is missing or not up to date."""
     unpublished: bool
     """Whether something is built that no snapshot holds."""
+    indexes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Per kind of index, the days whose shard is missing or not up to date."""
 
     def __bool__(self) -> bool:
-        return bool(self.timeline or any(self.contexts.values()) or self.unpublished)
+        return bool(self.days or self.unpublished)
+
+    @property
+    def days(self) -> set[int]:
+        """Every day of which something is stale."""
+        kinds = (*self.contexts.values(), *self.indexes.values())
+        return {*self.timeline, *(day for days in kinds for day in days)}
 
     def windows(self, grain: Grain) -> list[tuple[int, int]]:
         """The fewest ranges of whole windows that cover everything stale, as (first day, last day)."""
-        return runs({*self.timeline, *(day for days in self.contexts.values() for day in days)}, grain)
+        return runs(self.days, grain)
 
 
 class Builder:
@@ -58,15 +85,20 @@ class Builder:
         grain: Grain,
         *,
         drop: bool = True,
+        search: SearchSettings | None = None,
     ) -> None:
-        """`drop` says whether publishing leaves out packs of specs that are not among `specs`. Without any spec the
-        published ones are gone on with, as readers do: a worker may have been given the store and no home."""
+        """Without `search` no index is built, and those that are published stay.
+
+        `drop` says whether publishing leaves out packs of specs that are not among `specs`. Without any spec the
+        published ones are gone on with, as readers do: a worker may have been given the store and no home.
+        """
         self.history = history
         self.snapshots = snapshots
         self.files = files
         self.specs = specs or _published_specs(snapshots)
         self.grain: Grain = grain
         self._drop = drop
+        self._search = search
 
     def stale(self) -> Stale:
         """What lacks building or publishing now."""
@@ -78,7 +110,109 @@ class Builder:
             for name, spec in self.specs.items()
         }
         days = tuple(timeline.stale_days(self.history, current, until))
-        return Stale(self.history.tenant, until, days, contexts, self.unpublished())
+        indexes = self._stale_indexes(current, touched)
+        return Stale(self.history.tenant, until, days, contexts, self.unpublished(), indexes)
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """The kinds of index that are to be built."""
+        if self._search is None:
+            return ()
+        return (FULLTEXT,) if self._search.name == "none" else INDEXES
+
+    @property
+    def search_identity(self) -> str:
+        """A short hash of what the indexes are made by, without asking any model: another one makes them stale."""
+        if self._search is None:
+            return ""
+        return digest({"embedder": self._search.name, "indexing": self.indexing.to_json()}).removeprefix("sha256:")[:16]
+
+    @property
+    def indexing(self) -> Indexing:
+        """What the home declares of its sources; without a home what the published index was made by."""
+        from context_plane.retrieval.documents import Indexing
+
+        declared = self._search.indexing() if self._search is not None else None
+        if declared is not None:
+            return declared
+        latest = self.snapshots.latest()
+        about = latest.catalog.about.get(FULLTEXT) if latest else None
+        return Indexing.from_json(about["indexing"]) if about else Indexing()
+
+    @property
+    def model(self) -> Model:
+        """The embedder's model as snapshots record it."""
+        from context_plane.retrieval.fold import Model
+
+        embedder = self._embedder()
+        assert self._search is not None
+        return Model(self._search.name, embedder.id, embedder.dimension, embedder.weight)
+
+    def _embedder(self) -> Embedder:
+        embedder = self._search.embedder() if self._search is not None else None
+        if embedder is None:
+            raise InputError("there is no embedder", where="embedder", remedy="set CONTEXT_PLANE_EMBEDDER")
+        return embedder
+
+    @property
+    def embedded(self) -> int:
+        """Events of the tenant that have a vector in the table."""
+        return self._embeddings().count()
+
+    def _embeddings(self) -> Embeddings:
+        if self._search is None:
+            raise InputError("there is no embedder", where="embedder", remedy="set CONTEXT_PLANE_EMBEDDER")
+        return self._search.embeddings()
+
+    def _stale_indexes(self, current: Catalog, touched: Mapping[int, int]) -> dict[str, tuple[int, ...]]:
+        if not self.indexes:
+            return {}
+        from context_plane.retrieval import fold as index
+
+        found = {}
+        for kind in self.indexes:
+            about = index.fulltext_about(self.indexing) if kind == FULLTEXT else index.vector_about(self.model)
+            found[kind] = tuple(index.stale_days(kind, about, self.history.tenant, current, touched))
+        return found
+
+    def search(self, days: tuple[int, int], progress: Progress | None = None) -> None:
+        """Builds all indexes of the days first … last that are to be built: for whoever builds without Dagster."""
+        if FULLTEXT in self.indexes:
+            self.fulltext(days, progress)
+        if VECTOR in self.indexes:
+            self.vectors(days, progress)
+
+    def fulltext(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
+        """Builds the full-text shards of the days first … last that are not up to date."""
+        from context_plane.retrieval import fold as index
+
+        until, current = self.history.refresh(), self.snapshots.current()
+        return index.build_fulltext(self.history, self.files, current, self.indexing, days, until, progress)
+
+    def vectors(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
+        """Builds the vector shards of the days first … last that are not up to date."""
+        from context_plane.retrieval import fold as index
+
+        until, current, table = self.history.refresh(), self.snapshots.current(), self._embeddings()
+        return index.build_vectors(
+            self.history, self.files, current, self.indexing, self.model, table.vectors, days, until, progress
+        )
+
+    def embed(self, days: tuple[int, int], progress: Progress | None = None) -> int:
+        """Embeds what the days first … last lack of vectors, into the tenant's table; how many texts that were."""
+        from context_plane.retrieval import fold as index
+        from context_plane.retrieval.documents import documents
+
+        current, touched = self.snapshots.current(), self.history.touched(self.history.refresh())
+        stale = index.stale_days(VECTOR, index.vector_about(self.model), self.history.tenant, current, touched)
+        wanted = [day for day in stale if days[0] <= day <= days[1] and day in current.of(TIMELINE)]
+        table, count = self._embeddings(), 0
+        for done, day in enumerate(wanted, 1):
+            events = timeline.read(self.files, self.history.tenant, current.of(TIMELINE)[day])
+            count += table.add(list(documents(events, self.indexing)))
+            if progress is not None:
+                progress(done, len(wanted))
+        return count
 
     def timeline(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
         """Builds the timelines of the days first … last that lack something."""
@@ -98,9 +232,9 @@ class Builder:
     def unpublished(self) -> bool:
         """Whether `publish` would make a new snapshot. A listing of the notes where nothing was built."""
         base = self.snapshots.latest()
-        held = {name for name in base.catalog.parts if name.startswith(CONTEXTS)} if base else set()
-        wanted = self._wanted()
-        kept = None if wanted is None else {CONTEXTS + name for name in wanted}
+        parts = base.catalog.parts if base else {}
+        held = {name for name in parts if name.startswith(CONTEXTS) or name in INDEXES}
+        kept = self._wanted()
         notes = self.snapshots.notes()
         if not notes and (kept is None or held <= kept):
             return False
@@ -113,8 +247,12 @@ class Builder:
         """Number of packs that a window of days should hold."""
         return sum(days[0] <= mark.day <= days[1] for mark in marks(self.history.touched(), self.grain))
 
-    def _wanted(self) -> list[str] | None:
-        return list(self.specs) if self._drop else None
+    def _wanted(self) -> set[str] | None:
+        """Kinds of parts that are published; `None` for all there are."""
+        if not self._drop:
+            return None
+        indexes = INDEXES if self._search is None else self.indexes
+        return {*(CONTEXTS + name for name in self.specs), *indexes}
 
 
 def _published_specs(snapshots: Snapshots) -> dict[str, ContextSpec]:
@@ -122,4 +260,8 @@ def _published_specs(snapshots: Snapshots) -> dict[str, ContextSpec]:
 
     latest = snapshots.latest()
     about = latest.catalog.about if latest else {}
-    return {name.removeprefix(CONTEXTS): ContextSpec.from_json(each["spec"]) for name, each in about.items()}
+    return {
+        name.removeprefix(CONTEXTS): ContextSpec.from_json(each["spec"])
+        for name, each in about.items()
+        if name.startswith(CONTEXTS)
+    }

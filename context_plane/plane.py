@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from context_plane.config import Settings, load_settings
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from context_plane.bundles.bundle import Bundle
     from context_plane.bundles.spec import ContextSpec
     from context_plane.log.outcome import Commit
-    from context_plane.materialize import Builder
+    from context_plane.materialize import Builder, SearchSettings
     from context_plane.parts.files import Files
     from context_plane.parts.snapshots import Snapshot
     from context_plane.parts.view import View
+    from context_plane.retrieval.embedders import Embedder
+    from context_plane.retrieval.embeddings import Embeddings
+    from context_plane.retrieval.hit import Hit
+    from context_plane.retrieval.searcher import Asked, Searcher
     from context_plane.store.base import Store
 
 Events = str | os.PathLike[str] | IO[bytes] | Iterable[Any]
@@ -42,6 +46,8 @@ class ContextPlane:
         self._tenants: dict[str, Tenant] = {}
         self._store: Store | None = None
         self._files: Files | None = None
+        self._embedders: dict[str, Embedder] = {}
+        self._tables: dict[str, Embeddings] = {}
         self.home = Home(settings)
         self._lock = threading.RLock()
 
@@ -126,6 +132,43 @@ class ContextPlane:
         view = state.view(as_of, known_at)
         return state.bundles.all(view, self._spec(spec, None, view))
 
+    def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        entity: str | Sequence[str] | None = None,
+        type: str | Sequence[str] | None = None,
+        labels: str | Sequence[str] | None = None,
+        since: Cut = None,
+        until: Cut = None,
+        as_of: Cut = None,
+        known_at: int | None = None,
+        mode: Asked = "auto",
+        k: int = 10,
+        vector: Any = None,
+    ) -> list[Hit]:
+        """The k events that answer a query best, the best first; with `mode` bm25 only those that share a term with it.
+
+        Of one filter any value will do, all filters must hold: `entity` (one or several), `type` (globs over event
+        types), `labels`, and a time in [since, until), where a day begins the one and ends the other. `vector` is a
+        ready query vector of the index's model. ``auto`` is hybrid where there are vectors, else bm25.
+        Everything ingested is searched, materialized or not. Raises `NotFound` for an unknown tenant, `InputError` for
+        an impossible filter, mode or vector, `Infeasible` where vectors are asked for and there are none.
+        """
+        from context_plane.retrieval.filters import make
+        from context_plane.retrieval.searcher import Query
+
+        filters = make(entity, type, labels, parse_cut(since, begins=True), parse_cut(until))
+        asked = Query(query, filters, mode, k, vector).checked()
+        state = self._known(tenant)
+        return self._searcher(state).search(state.view(as_of, known_at), asked)
+
+    def warm(self, tenant: str) -> None:
+        """Loads the tenant's index, its model and the compiled loops, so that no search has to wait for them."""
+        state = self._known(tenant)
+        self._searcher(state).warm(state.view())
+
     def snapshot(self, tenant: str) -> Snapshot | None:
         """The newest published snapshot, or `None` before the first."""
         return self._known(tenant).snapshots.latest()
@@ -182,7 +225,11 @@ class ContextPlane:
         from context_plane.parts.part import CONTEXTS
 
         about = view.catalog.about
-        return {n.removeprefix(CONTEXTS): ContextSpec.from_json(a["spec"]) for n, a in about.items()}
+        return {
+            n.removeprefix(CONTEXTS): ContextSpec.from_json(a["spec"])
+            for n, a in about.items()
+            if n.startswith(CONTEXTS)
+        }
 
     def builder(self, tenant: str) -> Builder:
         """What materializes the tenant: the assets' way in."""
@@ -190,7 +237,29 @@ class ContextPlane:
 
         state = self._known(tenant)
         self._check_writable()
-        return Builder(state.history, state.snapshots, self.files, self.home.specs(), self.settings.grain)
+        search = self.search_settings(tenant)
+        return Builder(
+            state.history, state.snapshots, self.files, self.home.specs(), self.settings.grain, search=search
+        )
+
+    def search_settings(self, tenant: str) -> SearchSettings:
+        """How the tenant's events are to be indexed: what builders are given."""
+        from context_plane.materialize import SearchSettings
+
+        declared = self.home.indexing if self.settings.sources.is_dir() else lambda: None
+        return SearchSettings(declared, self.settings.embedder, self.embedder, lambda: self._embeddings(tenant))
+
+    def _embeddings(self, tenant: str) -> Embeddings:
+        """The tenant's table of vectors, kept because one asset reads what another has just written."""
+        from context_plane.retrieval.embeddings import Embeddings
+
+        embedder = self.embedder()
+        if embedder is None:
+            raise InputError("there is no embedder", where="embedder", remedy="set CONTEXT_PLANE_EMBEDDER")
+        with self._lock:
+            if tenant not in self._tables:
+                self._tables[tenant] = Embeddings(self.store, tenant, embedder)
+            return self._tables[tenant]
 
     @property
     def files(self) -> Files:
@@ -232,6 +301,28 @@ class ContextPlane:
                 remedy=f"ingest some (cortex ingest PATH --tenant {name}), or check the name",
             )
         return state
+
+    def _searcher(self, state: Tenant) -> Searcher:
+        """What searches a tenant, with what the home declares about its sources."""
+        if state.searcher is None:
+            from context_plane.retrieval.loading import Loader
+            from context_plane.retrieval.searcher import Searcher
+
+            loader = Loader(state.name, self.files, self.home.indexing, self.embedder)
+            state.searcher = Searcher(state.name, loader)
+        return state.searcher
+
+    def embedder(self, name: str | None = None) -> Embedder | None:
+        """The embedder of a name, by default the home's; opened once. `None` where that is ``none``."""
+        wanted = name or self.settings.embedder
+        if wanted == "none":
+            return None
+        with self._lock:
+            if wanted not in self._embedders:
+                from context_plane.retrieval.embedders import open_embedder
+
+                self._embedders[wanted] = open_embedder(wanted)
+            return self._embedders[wanted]
 
     def _check_writable(self) -> None:
         """Before the first write: a store without create-if-absent would let two writers own one number."""

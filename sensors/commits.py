@@ -170,7 +170,7 @@ class Tick:
 
 
 def _state(builder: Builder) -> str:
-    """Log number, snapshot and specs of a tenant: while these are the same, nothing new is stale."""
+    """Log number, snapshot, specs and what search is built by: while these are the same, nothing new is stale."""
     latest = builder.snapshots.latest()
     specs = fingerprint({name: spec.hash for name, spec in builder.specs.items()})
-    return f"{builder.history.head}.{latest.number if latest else 0}.{specs}"
+    return f"{builder.history.head}.{latest.number if latest else 0}.{specs}.{builder.search_identity}"

@@ -28,6 +28,8 @@ QUIET_SETTINGS = {
     "AWS_EC2_METADATA_DISABLED": "true",  # else a missing credential is looked for on the network
     "DAGSTER_DISABLE_TELEMETRY": "1",
     "MPLBACKEND": "Agg",
+    # Loading LanceDB and a model costs a process two seconds; tests that are about vectors name their embedder.
+    "CONTEXT_PLANE_EMBEDDER": "none",
 }
 
 # A deadline measures the machine, not the code.

@@ -67,6 +67,7 @@ def materialize(plane: ContextPlane) -> None:
         builder.timeline(window)
         for spec in builder.specs:
             builder.contexts(spec, window)
+        builder.search(window)
     builder.publish()
 
 

@@ -21,7 +21,7 @@ import click
 
 from context_plane.cli import failures, plugins
 
-BUILT_IN: Final = ("init", "doctor", "demo", "ingest", "context", "sql")
+BUILT_IN: Final = ("init", "doctor", "demo", "ingest", "context", "search", "sql")
 """Our own commands, in the order of `--help`; each is the attribute `command` of the module of its name."""
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
@@ -49,7 +49,10 @@ class Cortex(click.Group):
         extra.pop("standalone_mode", None)
         name = prog_name or "cortex"
         self._main_shell_completion(extra, name)
-        sys.exit(self._run(list(sys.argv[1:] if args is None else args), name, extra))
+        code = self._run(list(sys.argv[1:] if args is None else args), name, extra)
+        if args is None and "lancedb" in sys.modules:
+            _end(code)
+        sys.exit(code)
 
     def _run(self, args: list[str], name: str, extra: dict[str, Any]) -> int:
         state: dict[str, bool] = {}
@@ -71,6 +74,17 @@ class Cortex(click.Group):
                 traceback.print_exc()
             return failures.report(error)
         return 0
+
+
+def _end(code: int) -> NoReturn:
+    """Ends the process without taking modules apart: while LanceDB's thread lives, DuckDB prints a page of leaks."""
+    import atexit
+
+    atexit._run_exitfuncs()  # noqa: SLF001 - what a regular exit would call first
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _drop_output() -> None:

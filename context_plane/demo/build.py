@@ -19,4 +19,5 @@ def build(plane: ContextPlane, tenant: str, report: Report) -> None:
         builder.timeline(window, report)
         for spec in builder.specs:
             builder.contexts(spec, window, report)
+        builder.search(window, report)
     builder.publish()

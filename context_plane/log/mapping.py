@@ -19,7 +19,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,6 +33,8 @@ from context_plane.sql import guard
 
 Rows = Iterator[tuple[int, dict[str, Any] | Bad]]
 Name = Annotated[str, Field(min_length=1)]
+EVENT_TIME: Final = "time"
+"""Among what is indexed beside the text this is the day of the event in words, whatever column it comes from."""
 
 
 class Neighbours(BaseModel):
@@ -41,12 +43,16 @@ class Neighbours(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     before: int = Field(default=0, ge=0, le=20)
     after: int = Field(default=0, ge=0, le=20)
+    within: Name | None = None
+    """Column whose value neighbours share, such as a session."""
 
 
 class Index(BaseModel):
     """What is indexed beside the text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    text: Name | None = None
+    """Column or template that is indexed instead of the event's text."""
     with_: list[Name] = Field(default=[], alias="with")
     neighbours: Neighbours = Neighbours()
 
@@ -119,7 +125,7 @@ class Mapping:
             ("type",): templates.parse(file.type).columns,
             ("time",): (file.time,),
             **{("data", index): (name,) for index, name in enumerate(file.data or ())},
-            **{("index", "with", index): (name,) for index, name in enumerate(self.index.with_)},
+            **{("index", "with", place): (name,) for place, name in enumerate(self.index.with_) if name != EVENT_TIME},
             **{("links", kind): (name,) for kind, name in file.links.items()},
             **{("json", index): (name,) for index, name in enumerate(file.json_)},
             **{("types", name): (name,) for name in file.types},
@@ -127,6 +133,10 @@ class Mapping:
         for key, value in (("id", file.id), ("text", file.text)):
             if value is not None:
                 named[(key,)] = column_or_template(value).columns
+        if self.index.text is not None:
+            named[("index", "text")] = column_or_template(self.index.text).columns
+        if self.index.neighbours.within is not None:
+            named[("index", "neighbours", "within")] = (self.index.neighbours.within,)
         return named
 
     def data_columns(self, columns: tuple[str, ...]) -> list[str]:
@@ -136,7 +146,8 @@ class Mapping:
         else:
             taken = {self.file.time, self.file.id, self.file.text}
             chosen = dict.fromkeys(name for name in columns if name not in taken)
-        chosen |= dict.fromkeys([*self.index.with_, *self.file.links.values()])
+        indexed = [name for key, names in self.columns().items() if key[0] == "index" for name in names]
+        chosen |= dict.fromkeys([*indexed, *self.file.links.values()])
         if self.file.text not in (None, "text") and "text" in chosen:
             raise self.document.error(
                 "text and the column named text would both be data.text",
@@ -150,12 +161,15 @@ def load_mapping(path: str | os.PathLike[str]) -> Mapping:
     """The mapping in a YAML file. Raises `InputError` naming file, line and key for anything that is wrong in it."""
     document = yamls.load(Path(path))
     file = document.into(MappingFile)
-    for key in ("id", "subject", "type", "text"):
-        if (text := getattr(file, key)) is not None:
+    texts: dict[tuple[str, ...], str | None] = {
+        (name,): getattr(file, name) for name in ("id", "subject", "type", "text")
+    }
+    for place, text in {**texts, ("index", "text"): file.index.text if file.index else None}.items():
+        if text is not None:
             try:
                 templates.parse(text)
             except InputError as error:
-                raise document.error(error.what, error.remedy, key) from None
+                raise document.error(error.what, error.remedy, place) from None
     try:
         Clock(file.timezone)
     except InputError as error:

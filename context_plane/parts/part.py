@@ -19,6 +19,13 @@ from context_plane.instants import DAY, day_of, parse_day, start_of
 
 TIMELINE: Final = "timeline"
 CONTEXTS: Final = "contexts/"
+FULLTEXT: Final = "fulltext"
+VECTOR: Final = "vector"
+GRAPH: Final = "graph"
+INDEXES: Final = (FULLTEXT, VECTOR)
+"""Kinds of index parts, one a day. With `MONTHS` and `YEARS` behind their name: the same, compacted."""
+MONTHS: Final = "/months"
+YEARS: Final = "/years"
 FORMAT: Final = 1
 
 
@@ -43,6 +50,8 @@ class Part:
     """A pack's bundles are as of this instant (microseconds)."""
     previous: int | None = None
     """Instant of the pack before, from which this one tells the differences."""
+    last: int | None = None
+    """The last day that a compacted index part may hold; it is filed under the first."""
     checks: Mapping[str, bool] = field(default_factory=dict)
 
     @property

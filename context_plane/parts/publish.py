@@ -13,7 +13,19 @@ from typing import TYPE_CHECKING, Any
 from context_plane.canonical import canonical
 from context_plane.instants import DAY, format_instant, now
 from context_plane.parts.notes import Note, merge
-from context_plane.parts.part import CONTEXTS, FORMAT, TIMELINE, Catalog, Month, Part, month_of
+from context_plane.parts.part import (
+    CONTEXTS,
+    FORMAT,
+    GRAPH,
+    INDEXES,
+    MONTHS,
+    TIMELINE,
+    YEARS,
+    Catalog,
+    Month,
+    Part,
+    month_of,
+)
 from context_plane.parts.snapshots import Snapshot, Snapshots
 from context_plane.store import keys
 from context_plane.store.faults import reach
@@ -24,13 +36,12 @@ if TYPE_CHECKING:
     from context_plane.store.base import Store
 
 
-def publish(history: History, snapshots: Snapshots, specs: Iterable[str] | None = None) -> Snapshot | None:
+def publish(history: History, snapshots: Snapshots, wanted: set[str] | None = None) -> Snapshot | None:
     """Publishes what is built, and returns the new snapshot, or `None` where there is nothing new to publish.
 
-    `specs` names the context specs that still exist; packs of others are dropped. A publisher that loses the number to
-    another merges into the winner's snapshot and tries again.
+    `wanted` names the kinds of parts that still exist beside the timeline; others are dropped. A publisher that loses
+    the number to another merges into the winner's snapshot and tries again.
     """
-    wanted = None if specs is None else {CONTEXTS + name for name in specs}
     while True:
         history.refresh()
         base = snapshots.latest()
@@ -62,6 +73,9 @@ def publishable(history: History, base: Snapshot | None, notes: list[Note], want
     merged = merge(before, notes)
     parts = {TIMELINE: merged.of(TIMELINE)} if merged.of(TIMELINE) else {}
     about: dict[str, Mapping[str, Any]] = {}
+    for name in INDEXES:
+        if wanted is None or name in wanted:
+            _take_index(history, name, base, merged, parts, about)
     for name in sorted(merged.parts):
         if not name.startswith(CONTEXTS) or (wanted is not None and name not in wanted):
             continue
@@ -74,17 +88,48 @@ def publishable(history: History, base: Snapshot | None, notes: list[Note], want
     return Catalog(parts, about)
 
 
+def _take_index(
+    history: History,
+    name: str,
+    base: Snapshot | None,
+    merged: Catalog,
+    parts: dict[str, Mapping[int, Part]],
+    about: dict[str, Mapping[str, Any]],
+) -> None:
+    """Takes the index parts of one kind.
+
+    The first ones, and those of another model or analysis, are taken together, and only when they reach as far as what
+    is published: until then the old index serves, or none."""
+    chosen = before = base.catalog if base else Catalog()
+    if before.of(name) and before.about.get(name) == merged.about.get(name):
+        chosen = merged
+    elif merged.of(name):
+        needed = _days_to(history, merged.of(TIMELINE)) if base is None else base.log
+        chosen = merged if _days_to(history, merged.of(name)) >= needed else before
+    if not chosen.of(name):
+        return
+    compacted = (GRAPH, name + MONTHS, name + YEARS) if name == INDEXES[-1] else (name + MONTHS, name + YEARS)
+    parts[name], about[name] = chosen.of(name), chosen.about[name]
+    for each in compacted:
+        if chosen.of(each) and chosen.about.get(each) == about[name]:
+            parts[each], about[each] = chosen.of(each), about[name]
+
+
+def _days_to(history: History, parts: Mapping[int, Part], after: int = 0) -> int:
+    """The largest log number up to which every day that a commit touched has a part that holds it."""
+    for record in history.records(after):
+        if any(day not in parts or parts[day].number < record.number for day in history.days(record)):
+            return record.number - 1
+    return history.head
+
+
 def complete_to(history: History, catalog: Catalog, after: int = 0) -> int:
     """The largest log number up to which everything that commits touched is in the catalog's parts.
 
     Commits up to `after` are known to be complete: a published snapshot holds them, and parts only ever gain.
     """
-    timelines = catalog.of(TIMELINE)
-    reached = history.head
-    for record in history.records(after):
-        if any(day not in timelines or timelines[day].number < record.number for day in history.days(record)):
-            reached = record.number - 1
-            break
+    kinds = [TIMELINE, *(name for name in INDEXES if name in catalog.parts)]
+    reached = min(_days_to(history, catalog.of(name), after) for name in kinds)
     for name, parts in catalog.parts.items():
         if name.startswith(CONTEXTS):
             reached = min(reached, chain_to(history, parts) or 0)

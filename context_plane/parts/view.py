@@ -138,12 +138,12 @@ def open_view(
     return View(history.tenant, number, cut, clock, snapshot, tail_of(history, snapshot, number), history, files)
 
 
-def tail_of(history: History, snapshot: Snapshot | None, number: int) -> Tail:
-    """The tail of a snapshot up to log number `number`."""
+def tail_of(history: History, snapshot: Snapshot | None, number: int, kind: str = TIMELINE) -> Tail:
+    """What the parts of one kind in a snapshot lack of the log up to `number`."""
     after = snapshot.log if snapshot else 0
     if after >= number:
         return Tail()
-    held = dict(snapshot.catalog.of(TIMELINE)) if snapshot else {}
+    held = dict(snapshot.catalog.of(kind)) if snapshot else {}
     outdated = _outdated(history, held, after, number)
     segments: dict[str, list[SegmentRef]] = {}
     touched: set[str] = set()

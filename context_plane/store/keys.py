@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 from datetime import date
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from context_plane.errors import InputError
@@ -122,6 +122,22 @@ def timeline_folder(tenant: str) -> str:
 def pack(tenant: str, spec: str, day: date, version: str) -> str:
     """One pack of entity bundles; `day` is the last day it covers."""
     return f"{tenant_prefix(tenant)}contexts/{part(spec)}/{_day(day)}/{version}.pack"
+
+
+def index(tenant: str, kind: str, day: date, level: Literal["day", "month", "year"], version: str) -> str:
+    """One part of an index (fulltext, vector): of a day, or compacted of the month or year that `day` lies in."""
+    folder = {"day": _day(day), "month": f"{day.year:04d}/{day.month:02d}", "year": f"{day.year:04d}"}[level]
+    return f"{tenant_prefix(tenant)}indexes/{part(kind)}/{folder}/{version}.arrays"
+
+
+def graph(tenant: str, version: str) -> str:
+    """The graph over a tenant's vectors."""
+    return f"{tenant_prefix(tenant)}indexes/vector/{version}.usearch"
+
+
+def lance(tenant: str) -> str:
+    """Prefix of the tenant's LanceDB tables."""
+    return f"{tenant_prefix(tenant)}lance/"
 
 
 def build(tenant: str, number: int, part_name: str, month: str, sha256: str) -> str:

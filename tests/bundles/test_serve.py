@@ -77,6 +77,7 @@ class Home:
         for window in builder.stale().windows(self.plane.settings.grain) if only is None else [only]:
             builder.timeline(window)
             builder.contexts("customer_v0", window)
+            builder.search(window)
         if publish:
             builder.publish()
 

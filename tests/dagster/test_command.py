@@ -188,6 +188,7 @@ def test_only_publication_is_a_run_of_its_own(home: Home, run: Any) -> None:
     days = (min(builder.history.touched()), max(builder.history.touched()))
     builder.timeline(days)
     builder.contexts("customer_v0", days)
+    builder.search(days)
     (told,) = shape(run("--json"))
     assert (len(told["runs"]), told["timeline"], told["snapshot"]) == (1, {"built": 0, "unchanged": 2}, 1)
 

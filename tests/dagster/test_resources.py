@@ -23,6 +23,7 @@ def build(home: Home, tenant: str = "acme") -> None:
     builder.timeline(days)
     for spec in builder.specs:
         builder.contexts(spec, days)
+    builder.search(days)
     builder.publish()
 
 

@@ -41,7 +41,10 @@ def run(home: Path, *job: str, fault: str | None = None) -> dict[str, Any] | Non
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A home; with a model where the test is killed amid vectors (each process takes two seconds to load it all)."""
+    if "embeddings." in request.node.name or "index." in request.node.name:
+        monkeypatch.setenv("CONTEXT_PLANE_EMBEDDER", "wordllama")
     (tmp_path / "contexts").mkdir()
     (tmp_path / "contexts" / "customer_context_v0.yaml").write_text(SPEC)
     return tmp_path
@@ -56,6 +59,15 @@ def seen(home: Path) -> list[int]:
 def bundles(home: Path) -> dict[str, bytes]:
     with ContextPlane.open(home) as plane:
         return {bundle.entity: bundle.json for bundle in plane.bundles("acme", "customer_context_v0")}
+
+
+def hits(home: Path) -> list[list[dict[str, Any]]]:
+    """What searches find, by words, by meaning and by both."""
+    with ContextPlane.open(home) as plane:
+        return [
+            [hit.to_json() for hit in plane.search("acme", "number 42", mode=mode, k=100)]
+            for mode in (("bm25", "vector", "hybrid") if plane.settings.embedder != "none" else ("bm25",))
+        ]
 
 
 @pytest.mark.parametrize("point", INGEST)
@@ -76,17 +88,18 @@ def test_killed_ingest(home: Path, point: str) -> None:
 
 @pytest.mark.parametrize("point", MATERIALIZE)
 def test_killed_materialization(home: Path, tmp_path_factory: pytest.TempPathFactory, point: str) -> None:
-    """Readers see everything before, after and in between, with the bytes of a run that nobody killed."""
+    """Readers see and find everything before, after and in between, as after a run that nobody killed."""
     run(home, "ingest", "0", "60")
     run(home, "materialize")
     run(home, "ingest", "60", "90")
-    expected = bundles(home)
+    expected, found = bundles(home), hits(home)
+    assert {len(each) for each in found} == {90}
     nth = 2 if point.startswith("store.") else 1
     assert run(home, "materialize", fault=f"{point}:{nth}") is None, f"{point} was not reached"
     assert seen(home) == list(range(90))
-    assert bundles(home) == expected
+    assert (bundles(home), hits(home)) == (expected, found)
     run(home, "materialize")
-    assert bundles(home) == expected
+    assert (bundles(home), hits(home)) == (expected, found)
     with ContextPlane.open(home) as plane:
         assert not plane.builder("acme").stale()
         snapshot = plane.snapshot("acme")

@@ -11,6 +11,7 @@ from typing import Any
 
 from context_plane.log import checkpoints
 from context_plane.plane import ContextPlane
+from context_plane.retrieval import fold, near
 
 SPEC = """\
 context: customer_context_v0
@@ -59,6 +60,7 @@ def materialize(plane: ContextPlane) -> dict[str, Any]:
         builder.timeline((first, last))
         for spec in builder.specs:
             builder.contexts(spec, (first, last))
+        builder.search((first, last))
     snapshot = builder.publish()
     return {"snapshot": snapshot.number if snapshot else None}
 
@@ -66,6 +68,8 @@ def materialize(plane: ContextPlane) -> dict[str, Any]:
 def main(home: str, job: str, *arguments: str) -> None:
     """Runs one job."""
     checkpoints.EVERY = 2  # type: ignore[misc]
+    near.LEAST = 8  # type: ignore[misc]
+    fold._UNGRAPHED = 8  # type: ignore[misc]
     jobs: dict[str, Any] = {"ingest": ingest, "overlapping": overlapping, "materialize": materialize}
     print(json.dumps(jobs[job](ContextPlane.open(home), *arguments)), flush=True)  # noqa: T201
 

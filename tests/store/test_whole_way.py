@@ -41,6 +41,7 @@ def materialize(plane: ContextPlane) -> None:
     for window in builder.stale().windows("day"):
         builder.timeline(window)
         builder.contexts("customer_v0", window)
+        builder.search(window)
     builder.publish()
 
 

@@ -1,0 +1,62 @@
+"""Distributions and curves for the metadata of assets, drawn as small as the bars of `plot`."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+
+from context_assets.plot import palette
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_INCHES: Final = (6.4, 1.9)
+_DPI: Final = 96
+_BINS: Final = 40
+_COLOURS: Final = ("#9aa5b1", "#2563eb")
+
+
+def histogram(title: str, values: Mapping[str, Sequence[float]]) -> dg.MarkdownMetadataValue:
+    """How often values of one or two kinds occur, as shares of their kind."""
+    figure, axes = _axes(title)
+    everything = [value for each in values.values() for value in each]
+    span = (min(everything), max(everything))
+    for (name, each), colour in zip(values.items(), _COLOURS[-len(values) :], strict=True):
+        weights = [1 / len(each)] * len(each)
+        axes.hist(each, bins=_BINS, range=span, weights=weights, color=colour, alpha=0.8, label=name)
+    if len(values) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    middle = ", ".join(f"{name} {sorted(each)[len(each) // 2]:.3g}" for name, each in values.items())
+    return _shown(figure, f"{title}; median {middle}")
+
+
+def curve(title: str, values: Mapping[int, float]) -> dg.MarkdownMetadataValue:
+    """A value by a number."""
+    figure, axes = _axes(title)
+    axes.plot(list(values), list(values.values()), color=_COLOURS[1], marker="o", markersize=3)
+    axes.set_ylim(min(*values.values(), 0.9), 1.005)
+    return _shown(figure, f"{title}: " + ", ".join(f"{at}: {value:.3f}" for at, value in values.items()))
+
+
+def _axes(title: str) -> tuple[Figure, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_title(title, fontsize=9, loc="left")
+    axes.tick_params(labelsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _shown(figure: Figure, alt: str) -> dg.MarkdownMetadataValue:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    raw = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(raw)  # type: ignore[no-untyped-call]
+    image = base64.b64encode(palette(raw.getvalue())).decode()
+    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{image})")

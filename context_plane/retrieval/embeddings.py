@@ -1,0 +1,229 @@
+"""Embeddings: the tenant's LanceDB table of events with their vectors, one table for each model.
+
+Here belongs that a text is embedded once for each model: a vector is a recorded input, kept with the hash of its text
+and looked up ever after. Whoever is killed between two writes goes on where it was; two processes that embed the same
+events at once write them once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from context_plane.errors import ContextPlaneError, Unavailable
+from context_plane.retrieval.documents import Document
+from context_plane.store import keys
+from context_plane.store.faults import reach
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from lancedb.db import DBConnection
+    from lancedb.table import Table
+    from numpy.typing import NDArray
+
+    from context_plane.retrieval.embedders import Embedder
+    from context_plane.store.base import Store
+
+    Array = NDArray[Any]
+
+_BATCH: Final = 4_096
+"""Texts that are embedded and written at a time: what a kill loses at most."""
+_LOOKED_UP: Final = 1_000
+_KEPT_BYTES: Final = 64 << 20
+_EMPTY: Final = hashlib.blake2b(b"", digest_size=16).digest()
+_memories: dict[str, DBConnection] = {}
+
+
+class Embeddings:
+    """The vectors of one tenant's events by one model. Not for several threads at once."""
+
+    def __init__(self, store: Store, tenant: str, embedder: Embedder) -> None:
+        """Opens nothing: the table is made with the first vector."""
+        self._store = store
+        self._tenant = tenant
+        self._embedder = embedder
+        self._table: Table | None = None
+        self._kept: dict[bytes, Array] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the model's table."""
+        return f"embeddings_{hashlib.sha256(self._embedder.id.encode()).hexdigest()[:16]}"
+
+    def add(self, found: Sequence[Document]) -> int:
+        """Sees to it that the table has these events; how many texts had to be embedded for that."""
+        embedded = 0
+        for start in range(0, len(found), _BATCH):
+            batch = list({each.key: each for each in found[start : start + _BATCH]}.values())
+            hashes = [_hash(each.text) for each in batch]
+            known = self._known_keys(batch)
+            new = [(each, hashed) for each, hashed in zip(batch, hashes, strict=True) if each.key not in known]
+            if new:
+                embedded += self._write(new)
+        return embedded
+
+    def vectors(self, found: Sequence[Document]) -> Array:
+        """The vectors of these events, f32[n, d]; those that the table lacks are embedded and added first."""
+        import numpy as np
+
+        hashes = [_hash(each.text) for each in found]
+        lacking = set(hashes) - self._kept.keys()
+        if lacking:
+            self.add(found)
+            self._remember(self._lookup(hashes))
+        width = self._embedder.dimension
+        out = np.zeros((len(found), width), np.float32)
+        for row, hashed in enumerate(hashes):
+            out[row] = self._kept[hashed]
+        return out
+
+    def count(self) -> int:
+        """Rows of the table."""
+        return int(self._open().count_rows())
+
+    def _write(self, new: Sequence[tuple[Document, bytes]]) -> int:
+        """Embeds what no event before had as its text, and writes all rows; the number of texts embedded."""
+        import numpy as np
+
+        texts = {hashed: each.text for each, hashed in new}
+        known = self._lookup(list(texts))
+        lacking = [hashed for hashed in texts if hashed not in known]
+        if lacking:
+            made = self._embedder.embed([texts[hashed] for hashed in lacking])
+            known.update(zip(lacking, made, strict=True))
+        self._remember(known)
+        first, originals = set(lacking), []
+        for _, hashed in new:
+            originals.append(hashed in first)
+            first.discard(hashed)
+        vector = np.stack([known[hashed] for _, hashed in new])
+        with _translated(self._tenant):
+            rows = self._rows(new, originals, vector)
+            merge = self._open().merge_insert("key").when_not_matched_insert_all()
+            merge.execute(rows, timeout=timedelta(minutes=10))
+        reach("embeddings.written")
+        return len(lacking)
+
+    def _rows(self, new: Sequence[tuple[Document, bytes]], originals: list[bool], vector: Array) -> pa.Table:
+        import pyarrow as pa
+
+        documents = [each for each, _ in new]
+        columns = [
+            pa.array([each.key for each in documents], pa.uint64()),
+            pa.array([each.id for each in documents], pa.string()),
+            pa.array([each.source for each in documents], pa.string()),
+            pa.array([each.entity for each in documents], pa.string()),
+            pa.array([each.at for each in documents], pa.timestamp("us", tz="UTC")),
+            pa.array([each.type for each in documents], pa.string()),
+            pa.array([list(each.labels) for each in documents], pa.list_(pa.string())),
+            pa.array([each.text for each in documents], pa.string()),
+            pa.array([hashed.hex() for _, hashed in new], pa.string()),
+            pa.array(originals, pa.bool_()),
+            pa.FixedSizeListArray.from_arrays(pa.array(vector.reshape(-1)), self._embedder.dimension),
+        ]
+        return pa.Table.from_arrays(columns, schema=self._schema())
+
+    def _schema(self) -> pa.Schema:
+        import pyarrow as pa
+
+        return pa.schema(
+            [
+                pa.field("key", pa.uint64(), nullable=False),
+                pa.field("event", pa.string(), nullable=False),
+                pa.field("source", pa.string(), nullable=False),
+                pa.field("entity", pa.string(), nullable=False),
+                pa.field("time", pa.timestamp("us", tz="UTC"), nullable=False),
+                pa.field("type", pa.string(), nullable=False),
+                pa.field("labels", pa.list_(pa.string())),
+                pa.field("text", pa.string()),
+                pa.field("text_hash", pa.string(), nullable=False),
+                pa.field("original", pa.bool_(), nullable=False),
+                pa.field("vector", pa.list_(pa.float32(), self._embedder.dimension), nullable=False),
+            ]
+        )
+
+    def _known_keys(self, batch: Sequence[Document]) -> set[int]:
+        table, found = self._open(), set()
+        with _translated(self._tenant):
+            for part in _portions([str(each.key) for each in batch]):
+                rows = table.search().where(f"key IN ({', '.join(part)})").select(["key"]).limit(len(part)).to_arrow()
+                found.update(rows["key"].to_pylist())
+        return found
+
+    def _lookup(self, hashes: Sequence[bytes]) -> dict[bytes, Array]:
+        """The vectors that are there already, by hash of their text."""
+        import numpy as np
+
+        found = {hashed: self._kept[hashed] for hashed in hashes if hashed in self._kept}
+        if _EMPTY in hashes:
+            found[_EMPTY] = np.zeros(self._embedder.dimension, np.float32)
+        lacking = [hashed.hex() for hashed in dict.fromkeys(hashes) if hashed not in found]
+        table = self._open() if lacking else None
+        with _translated(self._tenant):
+            for part in _portions(lacking):
+                assert table is not None
+                wanted = f"original AND text_hash IN ({', '.join(map(repr, part))})"
+                rows = table.search().where(wanted).select(["text_hash", "vector"]).limit(4 * len(part)).to_arrow()
+                vectors = rows["vector"].combine_chunks()
+                width = self._embedder.dimension
+                flat = np.asarray(vectors.flatten(), np.float32).reshape(-1, width) if len(rows) else ()
+                found.update((bytes.fromhex(t), v) for t, v in zip(rows["text_hash"].to_pylist(), flat, strict=True))
+        return found
+
+    def _remember(self, found: dict[bytes, Array]) -> None:
+        """Keeps vectors for the step after: they are embedded by one asset and read by the next."""
+        if (len(self._kept) + len(found)) * self._embedder.dimension * 4 > _KEPT_BYTES:
+            self._kept.clear()
+        self._kept.update(found)
+
+    def _open(self) -> Table:
+        if self._table is None:
+            with _translated(self._tenant):
+                self._table = _connect(self._store, self._tenant).create_table(
+                    self.name, schema=self._schema(), exist_ok=True
+                )
+        return self._table
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _portions(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(items), _LOOKED_UP):
+        yield items[start : start + _LOOKED_UP]
+
+
+def _connect(store: Store, tenant: str) -> DBConnection:
+    """LanceDB where the tenant's objects lie. It opens S3 itself, from the variables that the store reads too."""
+    import lancedb
+
+    place = f"{store.url.rstrip('/')}/{keys.lance(tenant).rstrip('/')}"
+    if store.url.startswith("memory://"):
+        if place not in _memories:
+            _memories[place] = lancedb.connect("memory://")
+        return _memories[place]
+    if not store.url.startswith("s3://"):
+        return lancedb.connect(place.removeprefix("file://"))
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    options = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
+    if endpoint:
+        options |= {"aws_endpoint": endpoint, "allow_http": str(endpoint.startswith("http://")).lower()}
+    return lancedb.connect(place, storage_options=options)
+
+
+@contextmanager
+def _translated(tenant: str) -> Iterator[None]:
+    """LanceDB's errors as ours: it raises OSError, RuntimeError and ValueError alike."""
+    try:
+        yield
+    except ContextPlaneError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        what = f"the table of embeddings does not answer: {str(error).strip().splitlines()[0][:300]}"
+        remedy = "try again; if it is damaged, delete the folder lance and materialize: vectors are made anew"
+        raise Unavailable(what, where=f"tenant {tenant}", remedy=remedy) from error

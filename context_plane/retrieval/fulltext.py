@@ -1,0 +1,424 @@
+"""Full-text shards: documents sorted by entity and time, as arrays from which BM25 is computed exactly.
+
+Here belong building a shard from documents and merging shards into one. A shard holds no scores and no document
+frequencies but its own: how many documents hold a term is the tenant's business and summed over shards when they are
+merged, so that the ranking is that of one index over everything. Terms are known by their 64-bit hash, in order of it;
+merging needs no words.
+
+Arrays (n documents, m entities, v terms, z postings):
+
+====================================  ==================================================================================
+entity_names u8, entity_offsets u64   names of the entities, sorted by code point; m + 1 offsets
+entity_hash u64[m], entity_at i32[m]  hashes of the names, ascending, and which entity each is
+starts i32[m + 1]                     where each entity's documents begin
+time i64[n], key u64[n]               event time in microseconds; the 64 bits of the event's identity
+type, source, labels u32[n]           indices into the lists in `meta`
+length u32[n]                         tokens of the indexed text
+chain u64[n], prev, next i32[n]       chain of neighbours, the documents before and after in it; -1 for none
+docs u8, doc_offsets u64[n + 1]       ``id NUL text``
+terms u64[v], post_start i64[v + 1]   hashes of the terms, ascending; where the postings of each begin
+post_row i32[z], post_tf u16[z]       postings: documents, ascending within a term, and how often the term is in them
+fwd_start i64[n + 1]                  where the terms of each document begin
+fwd_term i32[z], fwd_tf u16[z]        the same by document, terms ascending
+own u32[n]; post_own, fwd_own u16[z]  only where documents are chained: tokens of the text alone, without the fields
+                                      beside it, and how often a term is among them: what neighbours are lent
+====================================  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from context_plane.retrieval import arrays
+from context_plane.retrieval.analysis import LONGEST, Analyzer, term_hash
+from context_plane.retrieval.documents import Document
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+KIND: Final = "fulltext"
+_MAX_TF: Final = 65_535
+_MEMO: Final = 400_000
+
+
+@dataclass(frozen=True)
+class FullText:
+    """A shard: its arrays, and the lists that they index into."""
+
+    arrays: Mapping[str, Array]
+    types: tuple[str, ...]
+    sources: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+    tokens: int
+    """Sum of all lengths."""
+
+    @property
+    def rows(self) -> int:
+        """How many documents."""
+        return len(self.arrays["time"])
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def entities(self) -> list[str]:
+        """Names of the entities in order."""
+        names, offsets = self.arrays["entity_names"].tobytes(), self.arrays["entity_offsets"].tolist()
+        return [names[a:b].decode() for a, b in pairwise(offsets)]
+
+    def encode(self, meta: Mapping[str, Any]) -> bytes:
+        """The object's bytes. `meta` is recorded with it: tenant, days, what it was indexed by."""
+        about = {
+            **meta,
+            "types": list(self.types),
+            "sources": list(self.sources),
+            "labels": [list(each) for each in self.labels],
+            "tokens": self.tokens,
+        }
+        return arrays.encode(KIND, about, self.arrays)
+
+
+def decode(view: memoryview, where: str) -> FullText:
+    """The shard over an object's bytes. Raises `Corrupt`."""
+    found = arrays.Arrays(view, KIND, where)
+    meta = found.meta
+    labels = tuple(tuple(each) for each in meta["labels"])
+    return FullText(found, tuple(meta["types"]), tuple(meta["sources"]), labels, meta["tokens"])
+
+
+def entity_hash(entity: str) -> int:
+    """The 64 bits under which a shard finds an entity."""
+    return int.from_bytes(hashlib.blake2b(entity.encode(), digest_size=8).digest(), "little")
+
+
+class Terms:
+    """Local numbers of terms as they come up: what a builder remembers of the analysis."""
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self._analyzer = analyzer
+        self._numbers: dict[str, int] = {}
+        self._tokens: dict[str, tuple[int, ...]] = {}
+
+    def of(self, text: str) -> array[int]:
+        """The numbers of a text's terms, with repeats."""
+        found: array[int] = array("i")
+        known = self._tokens
+        for token in self._analyzer.tokens(text):
+            numbers = known.get(token)
+            if numbers is None:
+                numbers = self._new(token)
+            found.extend(numbers)
+        return found
+
+    def _new(self, token: str) -> tuple[int, ...]:
+        numbers = tuple(self._numbers.setdefault(term, len(self._numbers)) for term in self._analyzer.expand(token))
+        if len(self._tokens) >= _MEMO:
+            self._tokens.clear()
+        if len(token) <= LONGEST:
+            self._tokens[token] = numbers
+        return numbers
+
+    def hashes(self) -> Array:
+        """The hash of each number."""
+        import numpy as np
+
+        return np.fromiter(map(term_hash, self._numbers), np.uint64, len(self._numbers))
+
+
+def build(documents: Iterable[Document], analyzer: Analyzer) -> FullText:
+    """The shard of documents that come sorted by entity, time, source and id."""
+    import numpy as np
+
+    terms, found = Terms(analyzer), list(documents)
+    numbers = array("i")
+    own, lengths = np.empty(len(found), np.uint32), np.empty(len(found), np.uint32)
+    for row, document in enumerate(found):
+        before = len(numbers)
+        numbers.extend(terms.of(document.indexed))
+        own[row] = len(numbers) - before
+        if document.beside:
+            numbers.extend(terms.of(document.beside))
+        lengths[row] = len(numbers) - before
+    hashes, columns = _sorted_hashes(terms.hashes(), np.frombuffer(numbers, np.int32) if numbers else None)
+    rows = np.repeat(np.arange(len(found), dtype=np.int64), lengths)
+    pairs, inverse, counts = np.unique(rows * max(1, len(hashes)) + columns, return_inverse=True, return_counts=True)
+    row_of, term_of = np.divmod(pairs, max(1, len(hashes)))
+    forward = {
+        "fwd_start": _starts(row_of, len(found)),
+        "fwd_term": term_of.astype(np.int32),
+        "fwd_tf": np.minimum(counts, _MAX_TF).astype(np.uint16),
+    }
+    made = _columns(found, lengths)
+    if any(each.chain for each in found):
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths, dtype=np.int64) - lengths, lengths)
+        counts = np.bincount(inverse, within < own[rows], len(pairs))
+        forward["fwd_own"], made["own"] = np.minimum(counts, _MAX_TF).astype(np.uint16), own
+    return _finished(made, forward, hashes, *_lists(found))
+
+
+def _sorted_hashes(hashes: Array, columns: Array | None) -> tuple[Array, Array]:
+    """The hashes ascending, and the local numbers as indices into them. Terms of one hash are one term."""
+    import numpy as np
+
+    if columns is None:
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    ordered, places = np.unique(hashes, return_inverse=True)
+    return ordered, places[columns].astype(np.int64)
+
+
+def _columns(found: Sequence[Document], lengths: Array) -> dict[str, Array]:
+    import numpy as np
+
+    docs, doc_offsets = arrays.strings([f"{each.id}\0{each.text}".encode() for each in found])
+    names = list(dict.fromkeys(each.entity for each in found))
+    counts: dict[str, int] = dict.fromkeys(names, 0)
+    for each in found:
+        counts[each.entity] += 1
+    types, sources, labels = (_numbered(values) for values in _values(found))
+    return {
+        **_entities(names, np.cumsum([0, *counts.values()]).astype(np.int32)),
+        "time": np.fromiter((each.at for each in found), np.int64, len(found)),
+        "key": np.fromiter((each.key for each in found), np.uint64, len(found)),
+        "type": types,
+        "source": sources,
+        "labels": labels,
+        "length": lengths,
+        "chain": np.fromiter((each.chain for each in found), np.uint64, len(found)),
+        "docs": docs,
+        "doc_offsets": doc_offsets,
+    }
+
+
+def _entities(names: Sequence[str], starts: Array) -> dict[str, Array]:
+    """The arrays by which an entity is found. `names` are sorted."""
+    import numpy as np
+
+    blob, offsets = arrays.strings([name.encode() for name in names])
+    hashes = np.fromiter(map(entity_hash, names), np.uint64, len(names))
+    order = np.argsort(hashes, kind="stable").astype(np.int32)
+    return {
+        "entity_names": blob,
+        "entity_offsets": offsets,
+        "entity_hash": hashes[order],
+        "entity_at": order,
+        "starts": starts,
+    }
+
+
+def _values(found: Sequence[Document]) -> tuple[list[str], list[str], list[tuple[str, ...]]]:
+    return [each.type for each in found], [each.source for each in found], [each.labels for each in found]
+
+
+def _numbered(values: Sequence[Any]) -> Array:
+    """Each value as an index into the sorted distinct ones."""
+    import numpy as np
+
+    numbers = {value: number for number, value in enumerate(sorted(set(values)))}
+    return np.fromiter((numbers[value] for value in values), np.uint32, len(values))
+
+
+def _lists(found: Sequence[Document]) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    types, sources, labels = _values(found)
+    return tuple(sorted(set(types))), tuple(sorted(set(sources))), tuple(sorted(set(labels)))
+
+
+def _starts(ordered: Array, count: int) -> Array:
+    """Where each of `count` numbers begins in an ascending array of them."""
+    import numpy as np
+
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(ordered, minlength=count), out=starts[1:])
+    return starts
+
+
+def _finished(
+    columns: dict[str, Array],
+    forward: dict[str, Array],
+    terms: Array,
+    types: tuple[str, ...],
+    sources: tuple[str, ...],
+    labels: tuple[tuple[str, ...], ...],
+) -> FullText:
+    """The shard with all that follows from its rows: postings, and links between neighbours."""
+    import numpy as np
+
+    term, start = forward["fwd_term"], forward["fwd_start"]
+    order = np.argsort(term, kind="stable")
+    row = np.repeat(np.arange(len(start) - 1, dtype=np.int32), np.diff(start))
+    postings = {
+        "terms": terms,
+        "post_start": _starts(term, len(terms)),
+        "post_row": row[order],
+        "post_tf": forward["fwd_tf"][order],
+    }
+    if "fwd_own" in forward:
+        postings["post_own"] = forward["fwd_own"][order]
+    before, after = links(columns["chain"])
+    tokens = int(columns["length"].sum(dtype=np.int64))
+    return FullText({**columns, **forward, **postings, "prev": before, "next": after}, types, sources, labels, tokens)
+
+
+def links(chain: Array) -> tuple[Array, Array]:
+    """For each document the one before and the one after it in its chain, -1 for none. Rows are in order of time within
+    an entity, and no two entities share a chain."""
+    import numpy as np
+
+    before, after = np.full(len(chain), -1, np.int32), np.full(len(chain), -1, np.int32)
+    rows = np.flatnonzero(chain)
+    ordered = rows[np.argsort(chain[rows], kind="stable")]
+    same = chain[ordered[1:]] == chain[ordered[:-1]]
+    first, second = ordered[:-1][same], ordered[1:][same]
+    after[first], before[second] = second, first
+    return before, after
+
+
+def merge(shards: Sequence[FullText], *, interleaved: bool = False) -> FullText:
+    """One shard over several; the same as if it had been built at once.
+
+    The shards cover different days and come oldest first, or are `interleaved` and come in any order.
+    """
+    import numpy as np
+
+    if len(shards) == 1:
+        return shards[0]
+    names = sorted({name for shard in shards for name in shard.entities()})
+    number = {name: at for at, name in enumerate(names)}
+    entity = np.concatenate([_entity_of_rows(shard, number) for shard in shards])
+    terms = np.unique(np.concatenate([shard.arrays["terms"] for shard in shards]))
+    types, sources, labels = (_joined(shards, name) for name in ("types", "sources", "labels"))
+    if interleaved:
+        order = _order(shards, entity, _renumbered(shards, "source", "sources", sources))
+    else:
+        order = np.argsort(entity, kind="stable")
+    columns = {
+        **_entities(names, _starts(entity, len(names)).astype(np.int32)),
+        **{
+            name: np.concatenate([s.arrays[name] for s in shards])[order] for name in ("time", "key", "length", "chain")
+        },
+        "type": _renumbered(shards, "type", "types", types)[order],
+        "source": _renumbered(shards, "source", "sources", sources)[order],
+        "labels": _renumbered(shards, "labels", "labels", labels)[order],
+        **_merged_docs(shards, order),
+    }
+    if any("own" in shard.arrays for shard in shards):
+        columns["own"] = np.concatenate([_own(shard, "own", "length") for shard in shards])[order]
+    return _finished(columns, _merged_forward(shards, order, terms), terms, types, sources, labels)
+
+
+def _order(shards: Sequence[FullText], entity: Array, source: Array) -> Array:
+    """The order of all rows by entity, time, source and id."""
+    import numpy as np
+
+    time = np.concatenate([shard.arrays["time"] for shard in shards])
+    order = np.lexsort((source, time, entity))
+    columns = [column[order] for column in (entity, time, source)]
+    same = np.logical_and.reduce([column[1:] == column[:-1] for column in columns])
+    ids: dict[int, bytes] = {}
+    for run in np.split(np.arange(len(order)), np.flatnonzero(~same) + 1):
+        if len(run) > 1:
+            ids.update((row, _id(shards, row)) for row in order[run].tolist())
+            order[run] = sorted(order[run].tolist(), key=ids.__getitem__)
+    return order
+
+
+def _id(shards: Sequence[FullText], row: int) -> bytes:
+    """Id of the event in a row of all shards together."""
+    for shard in shards:
+        if row < shard.rows:
+            offsets = shard.arrays["doc_offsets"]
+            return bytes(shard.arrays["docs"][offsets[row] : offsets[row + 1]]).partition(b"\0")[0]
+        row -= shard.rows
+    raise IndexError(row)
+
+
+def take(shard: FullText, rows: Array) -> FullText:
+    """The shard of some of its rows, ascending."""
+    import numpy as np
+
+    a = shard.arrays
+    entity = np.repeat(np.arange(len(a["starts"]) - 1), np.diff(a["starts"]))[rows]
+    kept, entity = np.unique(entity, return_inverse=True)
+    names = shard.entities()
+    counts = np.diff(a["fwd_start"])[rows]
+    start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    places = np.repeat(a["fwd_start"][rows] - start[:-1], counts) + np.arange(start[-1])
+    used, term = np.unique(a["fwd_term"][places], return_inverse=True)
+    offsets = a["doc_offsets"]
+    docs, doc_offsets = arrays.strings([bytes(a["docs"][offsets[r] : offsets[r + 1]]) for r in rows.tolist()])
+    columns: dict[str, Array] = {
+        **_entities([names[at] for at in kept.tolist()], _starts(entity, len(kept)).astype(np.int32)),
+        **{name: a[name][rows] for name in ("time", "key", "length", "chain", "type", "source", "labels")},
+        "docs": docs,
+        "doc_offsets": doc_offsets,
+    }
+    forward: dict[str, Array] = {
+        "fwd_start": start,
+        "fwd_term": term.astype(np.int32),
+        "fwd_tf": a["fwd_tf"][places],
+    }
+    if "own" in a:
+        columns["own"], forward["fwd_own"] = a["own"][rows], a["fwd_own"][places]
+    return _finished(columns, forward, a["terms"][used], shard.types, shard.sources, shard.labels)
+
+
+def _entity_of_rows(shard: FullText, number: Mapping[str, int]) -> Array:
+    import numpy as np
+
+    names = np.fromiter((number[name] for name in shard.entities()), np.int32)
+    return np.repeat(names, np.diff(shard.arrays["starts"]))
+
+
+def _joined(shards: Sequence[FullText], name: str) -> tuple[Any, ...]:
+    return tuple(sorted({value for shard in shards for value in getattr(shard, name)}))
+
+
+def _renumbered(shards: Sequence[FullText], column: str, values: str, joined: Sequence[Any]) -> Array:
+    """A column of all shards, as indices into the joined list."""
+    import numpy as np
+
+    number = {value: at for at, value in enumerate(joined)}
+    found = []
+    for shard in shards:
+        places = np.fromiter((number[value] for value in getattr(shard, values)), np.uint32)
+        found.append(places[shard.arrays[column]] if len(places) else np.zeros(0, np.uint32))
+    return np.concatenate(found)
+
+
+def _merged_docs(shards: Sequence[FullText], order: Array) -> dict[str, Array]:
+    pieces: list[bytes] = []
+    for shard in shards:
+        body, offsets = shard.arrays["docs"].tobytes(), shard.arrays["doc_offsets"].tolist()
+        pieces += [body[a:b] for a, b in pairwise(offsets)]
+    docs, doc_offsets = arrays.strings([pieces[at] for at in order.tolist()])
+    return {"docs": docs, "doc_offsets": doc_offsets}
+
+
+def _merged_forward(shards: Sequence[FullText], order: Array, terms: Array) -> dict[str, Array]:
+    import numpy as np
+
+    counts = np.concatenate([np.diff(shard.arrays["fwd_start"]) for shard in shards])
+    starts = np.concatenate([[0], np.cumsum(counts)])[:-1]
+    term = np.concatenate(
+        [np.searchsorted(terms, s.arrays["terms"]).astype(np.int32)[s.arrays["fwd_term"]] for s in shards]
+    )
+    tf = np.concatenate([shard.arrays["fwd_tf"] for shard in shards])
+    start = np.concatenate([[0], np.cumsum(counts[order])])
+    # Which posting comes to which place: the first of its document, and how far behind that it lies.
+    places = np.repeat(starts[order] - start[:-1], counts[order]) + np.arange(start[-1])
+    forward = {"fwd_start": start.astype(np.int64), "fwd_term": term[places], "fwd_tf": tf[places]}
+    if any("own" in shard.arrays for shard in shards):
+        forward["fwd_own"] = np.concatenate([_own(shard, "fwd_own", "fwd_tf") for shard in shards])[places]
+    return forward
+
+
+def _own(shard: FullText, name: str, whole: str) -> Array:
+    """An array that only shards with chains have; in others nothing is lent, and it does not matter what is there."""
+    return shard.arrays[name] if name in shard.arrays else shard.arrays[whole]

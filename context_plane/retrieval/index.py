@@ -1,0 +1,343 @@
+"""The index of one tenant as a process holds it: a merged full-text shard, its vectors, its graph, and room to work in.
+
+Here belong the lookups that a search makes before it scores: which entities, which documents, which terms. What the
+scores are is `scoring`'s business; how parts become an index is `loading`'s.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from context_plane.retrieval.documents import Declared
+from context_plane.retrieval.filters import Filters, allowed_labels, allowed_types
+from context_plane.retrieval.fulltext import FullText, entity_hash
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_NAMES_KEPT: Final = 100_000
+_CUTS_KEPT: Final = 16
+BEGINNING: Final = -(1 << 62)
+END: Final = 1 << 62
+
+
+class Graph(Protocol):
+    """Finds events near a vector."""
+
+    def near(self, query: Array, count: int) -> Array:
+        """Keys of about `count` events, the nearest ones with high probability."""
+
+
+@dataclass
+class Room:
+    """Arrays that one search writes into. A buffer is zero, and a stamp unused, whenever no search holds the room."""
+
+    buffer: Array
+    """f32, a score per row."""
+    cosines: Array
+    """f32, a similarity per row; whatever was there before."""
+    stamps: Array
+    rows: Array
+    more: Array
+    sums: Array
+    """f32, zero a row; used where documents are chained."""
+    found: Array
+    stamp: int = 0
+
+    def next_stamp(self) -> int:
+        """A stamp that no row bears."""
+        self.stamp += 1
+        return self.stamp
+
+
+class Index:
+    """A tenant's documents, or those of its tail. Safe for threads."""
+
+    def __init__(
+        self,
+        shard: FullText,
+        sources: Mapping[str, Declared],
+        *,
+        vectors: Array | None = None,
+        graph: Graph | None = None,
+        ungraphed: Array | None = None,
+        hidden: Array | None = None,
+        counted: Array | None = None,
+    ) -> None:
+        """`ungraphed` are rows that the graph does not know; `hidden` (u8 a row) those that are not to be returned from
+        here; `counted` (u8 a row) says which documents the statistics count, where not all of them do."""
+        self.shard = shard
+        self.vectors = None if vectors is None else read_only(vectors)
+        self.graph = graph
+        self.ungraphed = ungraphed
+        self.hidden = hidden
+        self.counted = counted
+        self.totals: dict[int, tuple[int, float]] = {}
+        """By cut: documents before it, and the sum of their spans."""
+        self._spans: dict[int, Array] = {}
+        self._sources = sources
+        self._names: dict[int, str] = {}
+        self._rooms: list[Room] = []
+        self._lock = threading.Lock()
+
+    @property
+    def rows(self) -> int:
+        """How many documents."""
+        return self.shard.rows
+
+    def __getitem__(self, name: str) -> Array:
+        return self.shard.arrays[name]
+
+    @cached_property
+    def a(self) -> Mapping[str, Array]:
+        """The shard's arrays. None can be written to, mapped or merged: loops are compiled for one kind of array."""
+        return {name: read_only(array) for name, array in self.shard.arrays.items()}
+
+    @cached_property
+    def reach(self) -> tuple[Array, Array]:
+        """By source: how many neighbours before and after a document are counted with it."""
+        import numpy as np
+
+        declared = [self._sources.get(name, Declared()) for name in self.shard.sources]
+        before = np.array([each.before for each in declared] or [0], np.int64)
+        return before, np.array([each.after for each in declared] or [0], np.int64)
+
+    @cached_property
+    def chained(self) -> bool:
+        """Whether any document has neighbours that count."""
+        before, after = self.reach
+        return "own" in self.a and bool(before.any() or after.any())
+
+    def span(self, cut: int) -> Array:
+        """By row, f32: the length that BM25 divides by — a document's own, and the shares of its neighbours' texts that
+        lie before `cut`."""
+        if not self.chained or cut > self.last:
+            return self._span
+        known = self._spans.get(cut)
+        if known is None:
+            known = self._spanned(cut)
+            if len(self._spans) >= _CUTS_KEPT:
+                self._spans.clear()
+            self._spans[cut] = known
+        return known
+
+    @cached_property
+    def _span(self) -> Array:
+        return self._spanned(END)
+
+    def _spanned(self, cut: int) -> Array:
+        import numpy as np
+
+        a = self.a
+        found = a["length"].astype(np.float32)
+        if self.chained:
+            for link, reach in zip((a["prev"], a["next"]), self.reach, strict=True):
+                at, steps = self.all_rows.copy(), reach[a["source"]]
+                for step in range(int(steps.max(initial=0))):
+                    at = np.where(at >= 0, link[at], -1)
+                    at = np.where((at >= 0) & (step < steps) & (a["time"][at] < cut), at, -1)
+                    near = at >= 0
+                    found[near] += np.float32(0.5 ** (step + 1)) * a["own"][at[near]]
+        return read_only(found)
+
+    @cached_property
+    def all_rows(self) -> Array:
+        """Every row."""
+        import numpy as np
+
+        return read_only(np.arange(self.rows, dtype=np.int32))
+
+    @cached_property
+    def order_of_keys(self) -> tuple[Array, Array]:
+        """The keys ascending, and the row of each."""
+        import numpy as np
+
+        key = self.a["key"]
+        order = np.argsort(key, kind="stable").astype(np.int32)
+        return key[order], order
+
+    @cached_property
+    def order_of_chains(self) -> tuple[Array, Array]:
+        """The chains ascending, and the row of each: within a chain in order of time."""
+        import numpy as np
+
+        chain = self.a["chain"]
+        order = np.argsort(chain, kind="stable").astype(np.int32)
+        return chain[order], order
+
+    def rows_of(self, keys: Array) -> Array:
+        """The rows of those keys that are here."""
+        import numpy as np
+
+        ordered, order = self.order_of_keys
+        if not len(ordered):
+            return np.zeros(0, np.int32)
+        places = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
+        found: Array = order[places[ordered[places] == keys]]
+        return found
+
+    def terms(self, hashes: Array) -> tuple[Array, Array]:
+        """Which of these term hashes (ascending) are here, as (place in `hashes`, number of the term)."""
+        import numpy as np
+
+        terms = self.a["terms"]
+        if not len(terms):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        found = terms.searchsorted(hashes)
+        np.minimum(found, len(terms) - 1, out=found)
+        good = terms[found] == hashes
+        if good.all():
+            return _places(len(hashes)), found
+        places = good.nonzero()[0]
+        return places, found[places]
+
+    def entities(self, names: Sequence[str]) -> Array:
+        """Numbers of those entities that are here, ascending."""
+        import numpy as np
+
+        hashes, at = self.a["entity_hash"], self.a["entity_at"]
+        if not len(hashes):
+            return np.zeros(0, np.int32)
+        wanted = np.array([entity_hash(name) for name in names], np.uint64)
+        places = hashes.searchsorted(wanted)
+        np.minimum(places, len(hashes) - 1, out=places)
+        found = at[places[hashes[places] == wanted]]
+        return np.sort(found) if len(found) > 1 else found
+
+    def select(self, filters: Filters, cut: int, kernels: ModuleType, room: Room) -> Array | None:
+        """The rows that the filters leave and that lie before `cut`, ascending; `None` where that is all of them."""
+        import numpy as np
+
+        type_ok, label_ok = self._allowed(filters)
+        since = BEGINNING if filters.since is None else filters.since
+        until = cut if filters.until is None else min(filters.until, cut)
+        whole = filters.entities is None and since <= self.first and until > self.last
+        if whole and type_ok is None and label_ok is None and self.hidden is None:
+            return None
+        entities = self._all_entities if filters.entities is None else self.entities(filters.entities)
+        a = self.a
+        count = kernels.select(
+            a["starts"], entities, a["time"], since, until,
+            a["type"], _NONE() if type_ok is None else type_ok, a["labels"], _NONE() if label_ok is None else label_ok,
+            room.rows,
+        )  # fmt: skip
+        rows: Array = room.rows[:count]
+        return rows if self.hidden is None else rows[self.hidden[rows] == 0].astype(np.int32)
+
+    @cached_property
+    def _all_entities(self) -> Array:
+        import numpy as np
+
+        return np.arange(len(self.a["starts"]) - 1, dtype=np.int32)
+
+    @cached_property
+    def first(self) -> int:
+        """The earliest time of a document, in microseconds."""
+        return int(self.a["time"].min()) if self.rows else END
+
+    @cached_property
+    def last(self) -> int:
+        """The latest."""
+        return int(self.a["time"].max()) if self.rows else BEGINNING
+
+    def _allowed(self, filters: Filters) -> tuple[Array | None, Array | None]:
+        if filters.types is None and filters.labels is None:
+            return self._foreign, None
+        types = self._foreign if filters.types is None else allowed_types(self.shard, filters.types)
+        return types, allowed_labels(self.shard, filters.labels)
+
+    @cached_property
+    def _foreign(self) -> Array | None:
+        """Which types are not the plane's own."""
+        return allowed_types(self.shard, None)
+
+    @contextmanager
+    def room(self) -> Iterator[Room]:
+        """Arrays to work in, for one search at a time. Whoever leaves the buffer dirty must not return normally."""
+        with self._lock:
+            room = self._rooms.pop() if self._rooms else None
+        if room is None:
+            room = self._new_room()
+        yield room  # a room in which something failed is dropped
+        with self._lock:
+            self._rooms.append(room)
+
+    def _new_room(self) -> Room:
+        import numpy as np
+
+        n = max(1, self.rows)
+        return Room(
+            np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.int32), np.empty(n, np.int32),
+            np.empty(n, np.int32), np.zeros(n if self.chained else 1, np.float32),
+            np.empty(n if self.chained else 1, np.int32),
+        )  # fmt: skip
+
+    def described(self, rows: Sequence[int]) -> list[tuple[str, int, str, str, str, str]]:
+        """Of each row's event: entity, time, source, id, type and text."""
+        import numpy as np
+
+        a, shard = self.a, self.shard
+        at = np.array(rows, np.int64)
+        number = (a["starts"].searchsorted(at, side="right") - 1).tolist()
+        columns = (a["time"][at], a["source"][at], a["type"][at], a["doc_offsets"][at], a["doc_offsets"][at + 1])
+        docs, sources, types = self._docs, shard.sources, shard.types
+        found = []
+        for entity, time, source, kind, begin, end in zip(number, *(each.tolist() for each in columns), strict=True):
+            id_, _, text = docs[begin:end].tobytes().decode().partition("\0")
+            found.append((self._entity(entity), time, sources[source], id_, types[kind], text))
+        return found
+
+    def _entity(self, number: int) -> str:
+        """Name of an entity."""
+        name = self._names.get(number)
+        if name is None:
+            first, last = self.a["entity_offsets"][number : number + 2].tolist()
+            name = self.a["entity_names"][first:last].tobytes().decode()
+            if len(self._names) >= _NAMES_KEPT:
+                self._names.clear()
+            self._names[number] = name
+        return name
+
+    @cached_property
+    def _docs(self) -> memoryview:
+        return memoryview(self.a["docs"])  # type: ignore[arg-type]  # numpy's arrays are buffers
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays, without the graph's."""
+        return self.shard.nbytes + (0 if self.vectors is None else self.vectors.nbytes)
+
+
+@lru_cache(maxsize=64)
+def _places(count: int) -> Array:
+    import numpy as np
+
+    return read_only(np.arange(count))
+
+
+def read_only(array: Array) -> Array:
+    """The array as one that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _NONE() -> Array:  # noqa: N802 - a constant that must not import numpy when this module is imported
+    import numpy as np
+
+    global _none
+    if _none is None:
+        _none = np.zeros(0, np.uint8)
+    return _none
+
+
+_none: Array | None = None

@@ -1,0 +1,293 @@
+"""The loops of search in numpy: what a process uses until numba is loaded, and the meaning of the compiled ones.
+
+All work on the arrays of a full-text shard (`fulltext`). `rows` are distinct row numbers, i32. `buffer` holds one f32
+per row and is zero wherever nothing was written; `stamps` one i32 per row. Outputs are written into arrays that the
+caller owns, and their used length is returned where it is not known beforehand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+
+def by_postings(
+    post_start: Array,
+    post_row: Array,
+    post_tf: Array,
+    span: Array,
+    terms: Array,
+    weights: Array,
+    a: float,
+    b: float,
+    buffer: Array,
+    touched: Array,
+) -> int:
+    """Adds to `buffer` the BM25 of every document that holds one of the terms, and lists these in `touched`.
+
+    A term gives ``weight · tf / (tf + a + b · span)``: with a = k1 (1 - b'), b = k1 b' / mean span and a document's
+    length as its span this is BM25 in Lucene's form, whose constant factor k1 + 1 is left out.
+    """
+    found = []
+    for term, weight in zip(terms.tolist(), weights.tolist(), strict=True):
+        place = slice(post_start[term], post_start[term + 1])
+        rows, tf = post_row[place], post_tf[place].astype(np.float64)
+        found.append(rows[buffer[rows] == 0])
+        buffer[rows] += (weight * (tf / (tf + (a + b * span[rows].astype(np.float64))))).astype(np.float32)
+    rows = np.concatenate(found) if found else np.zeros(0, np.int32)
+    touched[: len(rows)] = rows
+    return len(rows)
+
+
+def by_rows(
+    fwd_start: Array,
+    fwd_term: Array,
+    fwd_tf: Array,
+    span: Array,
+    rows: Array,
+    terms: Array,
+    weights: Array,
+    a: float,
+    b: float,
+    buffer: Array,
+) -> None:
+    """Writes into `buffer` the BM25 of these documents, from the terms they hold. `terms` are ascending."""
+    counts = fwd_start[rows + 1] - fwd_start[rows]
+    owner = np.repeat(np.arange(len(rows)), counts)
+    first = np.repeat(fwd_start[rows] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts)
+    places = first + np.arange(len(owner))
+    held = fwd_term[places]
+    buffer[rows] = 0
+    for term, weight in zip(terms.tolist(), weights.tolist(), strict=True):
+        mine = np.flatnonzero(held == term)
+        at, tf = rows[owner[mine]], fwd_tf[places[mine]].astype(np.float64)
+        buffer[at] += (weight * (tf / (tf + (a + b * span[at].astype(np.float64))))).astype(np.float32)
+
+
+def by_postings_lent(
+    post_start: Array,
+    post_row: Array,
+    post_tf: Array,
+    post_own: Array,
+    span: Array,
+    terms: Array,
+    weights: Array,
+    a: float,
+    b: float,
+    before: Array,
+    after: Array,
+    source: Array,
+    reach_before: Array,
+    reach_after: Array,
+    shares: Array,
+    time: Array,
+    cut: int,
+    sums: Array,
+    found: Array,  # noqa: ARG001 - room that the compiled loop needs
+    buffer: Array,
+    touched: Array,
+) -> int:
+    """`by_postings` where neighbours count: a term's frequency is the document's own and shares of its neighbours'.
+
+    This is BM25F (Robertson, Zaragoza, Taylor 2004) with the neighbours' texts as a field of less weight. Shares are
+    powers of a half, so that sums are exact in any order. `sums` holds an f32 per row and is zero before and after.
+    """
+    lists = []
+    for term, weight in zip(terms.tolist(), weights.tolist(), strict=True):
+        place = slice(post_start[term], post_start[term + 1])
+        rows, tf, own = post_row[place], post_tf[place], post_own[place]
+        known = time[rows] < cut
+        rows, tf, own = rows[known], tf[known], own[known]
+        sums[rows] += tf.astype(np.float32)
+        held = [rows]
+        for link, reach in ((after, reach_before), (before, reach_after)):
+            at, lent, steps = rows[own > 0], own[own > 0].astype(np.float32), reach[source[rows[own > 0]]]
+            for step in range(int(steps.max(initial=0))):
+                at = link[at]
+                good = (at >= 0) & (step < steps)
+                at, lent, steps = at[good], lent[good], steps[good]
+                np.add.at(sums, at, shares[step] * lent)
+                held.append(at)
+        mine = np.unique(np.concatenate(held))
+        wide = sums[mine].astype(np.float64)
+        sums[mine] = 0
+        lists.append(mine[buffer[mine] == 0])
+        buffer[mine] += (weight * (wide / (wide + (a + b * span[mine].astype(np.float64))))).astype(np.float32)
+    rows = np.concatenate(lists) if lists else np.zeros(0, np.int32)
+    touched[: len(rows)] = rows
+    return len(rows)
+
+
+def by_rows_lent(
+    fwd_start: Array,
+    fwd_term: Array,
+    fwd_tf: Array,
+    fwd_own: Array,
+    span: Array,
+    rows: Array,
+    terms: Array,
+    weights: Array,
+    a: float,
+    b: float,
+    before: Array,
+    after: Array,
+    source: Array,
+    reach_before: Array,
+    reach_after: Array,
+    shares: Array,
+    time: Array,
+    cut: int,
+    buffer: Array,
+) -> None:
+    """`by_rows` where neighbours count."""
+    buffer[rows] = 0
+    for term, weight in zip(terms.tolist(), weights.tolist(), strict=True):
+        found = _counts(fwd_start, fwd_term, fwd_tf, rows, term)
+        for link, reach in ((before, reach_before), (after, reach_after)):
+            at, steps = rows.copy(), reach[source[rows]]
+            for step in range(int(steps.max(initial=0))):
+                at = np.where(at >= 0, link[at], -1)
+                at = np.where((at >= 0) & (step < steps) & (time[at] < cut), at, -1)
+                near = np.flatnonzero(at >= 0)
+                found[near] += shares[step] * _counts(fwd_start, fwd_term, fwd_own, at[near], term)
+        held = found > 0
+        at, tf = rows[held], found[held].astype(np.float64)
+        buffer[at] += (weight * (tf / (tf + (a + b * span[at].astype(np.float64))))).astype(np.float32)
+
+
+def _counts(fwd_start: Array, fwd_term: Array, counts: Array, rows: Array, term: int) -> Array:
+    """How often each row has a term, f32."""
+    sizes = fwd_start[rows + 1] - fwd_start[rows]
+    owner = np.repeat(np.arange(len(rows)), sizes)
+    places = np.repeat(fwd_start[rows] - (np.cumsum(sizes) - sizes), sizes) + np.arange(len(owner))
+    mine = fwd_term[places] == term
+    out = np.zeros(len(rows), np.float32)
+    out[owner[mine]] = counts[places[mine]]
+    return out
+
+
+def lend(
+    scores: Array,
+    rows: Array,
+    before: Array,
+    after: Array,
+    source: Array,
+    reach_before: Array,
+    reach_after: Array,
+    shares: Array,
+    time: Array,
+    cut: int,
+    out: Array,
+) -> None:
+    """The mean of each row's score and its neighbours', these weighted by their shares; none at or after `cut`."""
+    share = np.ones(len(rows), np.float32)
+    out[:] = scores[rows]
+    for link, reach in ((before, reach_before), (after, reach_after)):
+        at, steps = rows.copy(), reach[source[rows]]
+        for step in range(int(steps.max(initial=0))):
+            at = np.where(at >= 0, link[at], -1)
+            at = np.where((at >= 0) & (step < steps) & (time[at] < cut), at, -1)
+            near = at >= 0
+            out[near] += shares[step] * scores[at[near]]
+            share[near] += shares[step]
+    out /= share
+
+
+def spread(
+    rows: Array,
+    before: Array,
+    after: Array,
+    source: Array,
+    reach_before: Array,
+    reach_after: Array,
+    stamps: Array,
+    stamp: int,
+    out: Array,
+) -> int:
+    """The rows, and all that one of them lends its score to, each once."""
+    found = [rows]
+    for link, reach in ((after, reach_before), (before, reach_after)):
+        at, steps = rows, reach[source[rows]]
+        for step in range(int(steps.max(initial=0))):
+            at = link[at[step < steps]]
+            steps = steps[step < steps][at >= 0]
+            at = at[at >= 0]
+            found.append(at)
+    unique = np.unique(np.concatenate(found))
+    stamps[unique] = stamp
+    out[: len(unique)] = unique
+    return len(unique)
+
+
+def dots(vectors: Array, query: Array, rows: Array, out: Array) -> None:
+    """The dot product of each row's vector with the query's."""
+    out[:] = vectors[rows] @ query
+
+
+def select(
+    starts: Array,
+    entities: Array,
+    time: Array,
+    since: int,
+    until: int,
+    types: Array,
+    type_ok: Array,
+    labels: Array,
+    label_ok: Array,
+    out: Array,
+) -> int:
+    """Rows of these entities with a time in [since, until) and a type and labels that are allowed (empty: all are)."""
+    spans = [np.arange(starts[entity], starts[entity + 1], dtype=np.int32) for entity in entities.tolist()]
+    rows = np.concatenate(spans) if spans else np.zeros(0, np.int32)
+    good = (time[rows] >= since) & (time[rows] < until)
+    for allowed, values in ((type_ok, types), (label_ok, labels)):
+        if len(allowed):
+            good &= allowed[values[rows]] != 0
+    rows = rows[good]
+    out[: len(rows)] = rows
+    return len(rows)
+
+
+def keep(rows: Array, stamps: Array, stamp: int, out: Array) -> int:
+    """The rows that bear the stamp, in their order."""
+    kept = rows[stamps[rows] == stamp]
+    out[: len(kept)] = kept
+    return len(kept)
+
+
+def mark(rows: Array, stamps: Array, stamp: int) -> None:
+    """Stamps rows."""
+    stamps[rows] = stamp
+
+
+def clear(buffer: Array, rows: Array) -> None:
+    """Makes the buffer zero again where something was written."""
+    buffer[rows] = 0
+
+
+def gather(buffer: Array, rows: Array, out: Array) -> None:
+    """The buffer's values of rows."""
+    out[:] = buffer[rows]
+
+
+def count_before(post_start: Array, post_row: Array, time: Array, terms: Array, cut: int, out: Array) -> None:
+    """How many documents before `cut` hold each term."""
+    for place, term in enumerate(terms.tolist()):
+        out[place] = np.count_nonzero(time[post_row[post_start[term] : post_start[term + 1]]] < cut)
+
+
+def top(scores: Array, k: int) -> Array:
+    """The places of the k highest scores, of equal ones the first; in no particular order."""
+    if k >= len(scores):
+        return np.arange(len(scores))
+    if k <= 0:
+        return np.zeros(0, np.int64)
+    worst = np.partition(scores, len(scores) - k)[len(scores) - k]
+    better, equal = np.flatnonzero(scores > worst), np.flatnonzero(scores == worst)
+    return np.concatenate([better, equal[: k - len(better)]])

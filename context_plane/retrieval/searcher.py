@@ -1,0 +1,191 @@
+"""The searcher of one tenant: from a view and a query to hits.
+
+Here belongs the order of steps. Parts are turned into an index by `loading`, what they lack by `tail`; each index gives
+its best by `scoring`, and the best of these are the answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from context_plane.errors import Infeasible, InputError
+from context_plane.retrieval import kernels
+from context_plane.retrieval.documents import documents
+from context_plane.retrieval.filters import Filters
+from context_plane.retrieval.fusion import fuse
+from context_plane.retrieval.hit import Hit, Scores
+from context_plane.retrieval.index import Index
+from context_plane.retrieval.loading import Base, Loader
+from context_plane.retrieval.question import Mode, ask, statistics
+from context_plane.retrieval.scoring import Found, Search
+from context_plane.retrieval.tail import Joined, join
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from context_plane.parts.view import View
+
+    Array = NDArray[Any]
+
+Asked = Literal["auto", "bm25", "vector", "hybrid"]
+MODES: Final = ("auto", "bm25", "vector", "hybrid")
+MOST: Final = 10_000
+"""Hits that one search may ask for."""
+_TAILS_KEPT: Final = 4
+
+
+@dataclass(frozen=True)
+class Query:
+    """A search as the façade takes it in."""
+
+    text: str
+    filters: Filters
+    mode: Asked = "auto"
+    k: int = 10
+    vector: Any = None
+    """A ready query vector, instead of the text's own."""
+
+    def checked(self) -> Query:
+        """The query. Raises `InputError` for what cannot be asked."""
+        if self.mode not in MODES:
+            raise InputError(f"there is no mode {self.mode!r}", where="mode", remedy=f"use one of {', '.join(MODES)}")
+        if type(self.k) is not int or not 0 <= self.k <= MOST:
+            raise InputError(f"k is {self.k!r}", where="k", remedy=f"give a number from 0 to {MOST:,}")
+        if not isinstance(self.text, str):
+            raise InputError(f"the query is {type(self.text).__name__}, not text", where="query", remedy="pass text")
+        return self
+
+
+class Searcher:
+    """Searches one tenant. Safe for threads."""
+
+    def __init__(self, tenant: str, loader: Loader) -> None:
+        self._tenant = tenant
+        self._loader = loader
+        self._tails: dict[int, tuple[Base, Joined]] = {}
+        self._last: tuple[View, Base, Joined] | None = None
+        self._lock = threading.Lock()
+
+    def search(self, view: View, query: Query) -> list[Hit]:
+        """The hits of a view for a query, the best first; of equal ones in timeline order.
+
+        Raises `Infeasible` where vectors are asked for and there are none, `InputError` for a vector of another model.
+        """
+        if query.k == 0:
+            return []
+        base, joined = self._current(view)
+        loops = kernels.choice.current()
+        mode, vector = self._mode(query, base)
+        question = ask("" if mode == "vector" else query.text, base.analyzer, vector)
+        numbers = statistics(question, joined.indexes, view.as_of, loops)
+        combine = fuse(mode, numbers.bound, base.weight)
+        found = []
+        for index, (places, terms) in zip(joined.indexes, numbers.terms, strict=True):
+            weights = numbers.weights[places]
+            search = Search(index, terms, weights, question, numbers, query.filters, view.as_of, mode, combine, loops)
+            found.append((index, search.best(query.k)))
+        return self._hits(mode, found, query.k)
+
+    def warm(self, view: View) -> None:
+        """Loads what the first search would have to wait for: index, tail, embedder and compiled loops."""
+        base, _ = self._current(view, wait=True)
+        kernels.choice.load()
+        if base.embedder is not None:
+            base.embedder.embed(["warm"])
+
+    def _mode(self, query: Query, base: Base) -> tuple[Mode, Array | None]:
+        """What is scored, and the query's vector where vectors are."""
+        if query.mode == "bm25":
+            return "bm25", None
+        if not base.has_vectors or (query.vector is None and base.embedder is None):
+            if query.mode == "auto" and query.vector is None:
+                return "bm25", None
+            raise Infeasible(
+                f"tenant {self._tenant} has no vectors to search",
+                where=f"mode {query.mode}",
+                remedy=base.why_no_vectors or "materialize with an embedder (cortex materialize), or use mode bm25",
+            )
+        vector = self._vector(query, base)
+        mode: Mode = "hybrid" if query.mode == "auto" else query.mode
+        if mode == "hybrid" and not vector.any():
+            return "bm25", None  # the model finds nothing in the text, such as in one of punctuation alone
+        return mode, vector
+
+    def _vector(self, query: Query, base: Base) -> Array:
+        import numpy as np
+
+        if query.vector is None:
+            assert base.embedder is not None
+            own: Array = base.embedder.embed([query.text])[0]
+            return own
+        vector = np.ascontiguousarray(query.vector, np.float32)
+        if vector.shape != (base.dimension,) or not np.isfinite(vector).all():
+            what = (
+                f"the vector has shape {vector.shape}"
+                if vector.shape != (base.dimension,)
+                else "the vector is not finite"
+            )
+            raise InputError(what, where="vector", remedy=f"give {base.dimension} finite numbers of {base.model}")
+        length = float(np.sqrt(vector @ vector))
+        return vector / np.float32(length) if length > 0 else vector
+
+    def _current(self, view: View, *, wait: bool = False) -> tuple[Base, Joined]:
+        """The index for a view, and with it what came since.
+
+        Where only another snapshot was published meanwhile, the index in use answers the same: it goes on serving while
+        the new one is loaded in a thread.
+        """
+        last = self._last
+        if last is not None and last[0] is view:
+            return last[1], last[2]
+        if last is not None and not wait and last[0].number == view.number and self._loader.later(view):
+            return last[1], last[2]
+        base = self._loader.base(view)
+        joined = self._joined(view, base)
+        self._last = view, base, joined
+        return base, joined
+
+    def _joined(self, view: View, base: Base) -> Joined:
+        """The base with what it lacks of the log up to the view's number."""
+        known = self._tails.get(view.number)
+        if known is None or known[0] is not base:
+            with self._lock:
+                known = self._tails.get(view.number)
+                if known is None or known[0] is not base:
+                    known = base, self._join(view, base)
+                    while len(self._tails) >= _TAILS_KEPT:
+                        self._tails.pop(next(iter(self._tails)))
+                    self._tails[view.number] = known
+        return known[1]
+
+    def _join(self, view: View, base: Base) -> Joined:
+        events = base.fresh(view)
+        fresh = documents(events, base.indexing) if events.num_rows else ()
+        return join(base.index, fresh, base.analyzer, base.indexing.sources, base.embed)
+
+    def _hits(self, mode: Mode, found: Sequence[tuple[Index, Found]], k: int) -> list[Hit]:
+        """The k best of all indexes: by score, then in timeline order."""
+        placed: list[tuple[float, tuple[str, int, str, str, str, str], float, float]] = []
+        for index, each in found:
+            scores = each.score.tolist()
+            best = sorted(range(len(scores)), key=lambda at: -scores[at])
+            if len(best) > k:
+                worst = scores[best[k - 1]]  # of those with the same score timeline order decides
+                best = [at for at in best if scores[at] >= worst]
+            if mode == "bm25":
+                best = [at for at in best if scores[at] > 0]
+            rows, bm25, cosine = each.rows.tolist(), each.bm25.tolist(), each.cosine.tolist()
+            about = index.described([rows[at] for at in best])
+            placed += [(-scores[at], it, bm25[at], cosine[at]) for at, it in zip(best, about, strict=True)]
+        placed.sort()
+        with_text, with_vectors = mode != "vector", mode != "bm25"
+        return [
+            Hit(
+                self._tenant, id_, entity, at, kind, text, -score,
+                Scores(bm25 if with_text else None, cosine if with_vectors else None), source,
+            )
+            for score, (entity, at, source, id_, kind, text), bm25, cosine in placed[:k]
+        ]  # fmt: skip
