@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -18,6 +19,8 @@ _INCHES: Final = (6.4, 1.9)
 _DPI: Final = 96
 _BINS: Final = 40
 _COLOURS: Final = ("#9aa5b1", "#2563eb")
+_SHADES: Final = ("#9aa5b1", "#d97706", "#2563eb")
+_LEAST_PAD: Final = timedelta(hours=1)
 
 
 def histogram(title: str, values: Mapping[str, Sequence[float]]) -> dg.MarkdownMetadataValue:
@@ -40,6 +43,28 @@ def curve(title: str, values: Mapping[int, float]) -> dg.MarkdownMetadataValue:
     axes.plot(list(values), list(values.values()), color=_COLOURS[1], marker="o", markersize=3)
     axes.set_ylim(min(*values.values(), 0.9), 1.005)
     return _shown(figure, f"{title}: " + ", ".join(f"{at}: {value:.3f}" for at, value in values.items()))
+
+
+def courses(
+    title: str, times: Sequence[datetime], values: Mapping[str, Sequence[float]], marks: Mapping[int, str]
+) -> dg.MarkdownMetadataValue:
+    """Values of up to three kinds over time, NaN where there is none; at the places in `marks` something else began."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    figure, axes = _axes(title)
+    for (name, each), colour in zip(values.items(), _SHADES, strict=False):
+        axes.plot(times, each, color=colour, marker="o", markersize=3, label=name)
+    for at, text in marks.items():
+        axes.axvline(times[at], color=_COLOURS[0], linewidth=0.8, linestyle=":")
+        axes.annotate(text, (times[at], 1.0), (2, -7), ("data", "axes fraction"), "offset points", fontsize=6)
+    pad = max((times[-1] - times[0]) * 0.04, _LEAST_PAD)
+    axes.set_xlim(times[0] - pad, times[-1] + pad)
+    locator = AutoDateLocator(maxticks=7)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    axes.legend(fontsize=8, frameon=False)
+    last = ", ".join(f"{name} {each[-1]:.3f}" for name, each in values.items())
+    return _shown(figure, f"{title}; last {last}")
 
 
 def _axes(title: str) -> tuple[Figure, Any]:

@@ -12,10 +12,12 @@ from context_assets import names
 from context_assets.entity_context import build_broken, build_context
 from context_assets.events import build_events
 from context_assets.partitions import Span, read_span
+from context_assets.quality import build_quality
 from context_assets.search import build_search
 from context_assets.snapshot import build_snapshot
 from context_assets.timeline import build_timeline
 from context_plane.bundles.folder import Specs, read_specs
+from context_plane.evaluation import dataset
 from resources.plane import PlaneResource
 from resources.serving import ServingResource
 
@@ -31,6 +33,7 @@ class Graph:
             self.specs: Specs = read_specs(opened.settings.contexts)
             self.span: Span = read_span(opened)
             self.embedder = opened.settings.embedder
+            self.datasets: list[str] = dataset.names(opened.settings.home)
         self.plane = plane
         self.serving = ServingResource(home=plane.home, store=plane.store)
         for broken in self.specs.broken:
@@ -57,6 +60,7 @@ class Graph:
                 *(build_context(spec, self.span) for spec in contexts.values()),
                 *build_broken(self.specs.broken, taken),
                 *build_search(self.span, self.embedder),
+                *([build_quality()] if self.datasets else []),
                 build_snapshot([*contexts, *(name for name in search if name != names.EMBEDDINGS)]),
             ]
         return dg.Definitions(

@@ -16,6 +16,7 @@ SNAPSHOT: Final = "snapshot"
 EMBEDDINGS: Final = "embeddings"
 BM25_INDEX: Final = "bm25_index"
 VECTOR_INDEX: Final = "vector_index"
+RETRIEVAL_QUALITY: Final = "retrieval_quality"
 
 LOG_GROUP: Final = "log"
 CONTEXT_GROUP: Final = "entity_context"
@@ -25,7 +26,9 @@ OWNERS: Final = ("team:context-plane",)
 
 REFRESH: Final = "refresh"
 
-_TAKEN: Final = frozenset({EVENTS, TIMELINE, SNAPSHOT, EMBEDDINGS, BM25_INDEX, VECTOR_INDEX, REFRESH})
+_TAKEN: Final = frozenset(
+    {EVENTS, TIMELINE, SNAPSHOT, EMBEDDINGS, BM25_INDEX, VECTOR_INDEX, RETRIEVAL_QUALITY, REFRESH}
+)
 # What Dagster refuses as a name, besides Python's keywords.
 _REFUSED: Final = frozenset(
     "context conf config meta arg_dict dict input_arg_dict output_arg_dict int str float bool input output type".split()

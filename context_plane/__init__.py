@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from context_plane.log.outcome import Commit, RefusedBatch, Rejected
     from context_plane.parts.snapshots import Snapshot
     from context_plane.plane import ContextPlane
+    from context_plane.retrieval.hit import Hit
 
 __all__ = [
     "AsyncContextPlane",
@@ -34,6 +35,7 @@ __all__ = [
     "ContextPlaneError",
     "Corrupt",
     "Denied",
+    "Hit",
     "Infeasible",
     "InputError",
     "NotFound",
@@ -48,6 +50,7 @@ _HOMES = {
     "Bundle": "bundles.bundle",
     "Commit": "log.outcome",
     "ContextPlane": "plane",
+    "Hit": "retrieval.hit",
     "RefusedBatch": "log.outcome",
     "Rejected": "log.outcome",
     "Snapshot": "parts.snapshots",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.log.outcome import Commit
     from context_plane.parts.snapshots import Snapshot
+    from context_plane.retrieval.hit import Hit
+    from context_plane.retrieval.searcher import Asked
 
 _AT_ONCE: Final = 256
 
@@ -70,6 +72,43 @@ class AsyncContextPlane:
         while group := await asyncio.to_thread(lambda: list(islice(stream, _AT_ONCE))):
             for bundle in group:
                 yield bundle
+
+    async def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        entity: str | Sequence[str] | None = None,
+        type: str | Sequence[str] | None = None,
+        labels: str | Sequence[str] | None = None,
+        since: Cut = None,
+        until: Cut = None,
+        as_of: Cut = None,
+        known_at: int | None = None,
+        mode: Asked = "auto",
+        k: int = 10,
+        vector: Any = None,
+    ) -> list[Hit]:
+        """See `ContextPlane.search`."""
+        return await asyncio.to_thread(
+            self.plane.search,
+            tenant,
+            query,
+            entity=entity,
+            type=type,
+            labels=labels,
+            since=since,
+            until=until,
+            as_of=as_of,
+            known_at=known_at,
+            mode=mode,
+            k=k,
+            vector=vector,
+        )
+
+    async def warm(self, tenant: str) -> None:
+        """See `ContextPlane.warm`."""
+        await asyncio.to_thread(self.plane.warm, tenant)
 
     async def snapshot(self, tenant: str) -> Snapshot | None:
         """See `ContextPlane.snapshot`."""

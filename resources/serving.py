@@ -1,4 +1,4 @@
-"""`ServingResource`: published bundles for assets, sensors and agent code alike, by the code of the façade.
+"""`ServingResource`: published bundles and search for assets, sensors and agent code alike, by the code of the façade.
 
 Here belong reads. What builds and publishes is given `PlaneResource`. Outside a run::
 
@@ -6,9 +6,10 @@ Here belong reads. What builds and publishes is given `PlaneResource`. Outside a
         print(serving.bundle("acme", "customer/c-42").text)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from context_plane import Bundle, Snapshot
+from context_plane import Bundle, Hit, Snapshot
+from context_plane.retrieval.searcher import Asked
 from context_plane.tenant import Cut
 from resources.plane import OpenedPlane
 
@@ -25,6 +26,23 @@ class ServingResource(OpenedPlane):
     def bundles(self, tenant: str, spec: str, *, as_of: Cut = None, known_at: int | None = None) -> Iterator[Bundle]:
         """The bundles of all entities, sorted by entity, all of one view: `ContextPlane.bundles`."""
         return self.plane.bundles(tenant, spec, as_of=as_of, known_at=known_at)
+
+    def search(
+        self,
+        tenant: str,
+        query: str,
+        *,
+        entity: str | Sequence[str] | None = None,
+        type: str | Sequence[str] | None = None,
+        as_of: Cut = None,
+        known_at: int | None = None,
+        mode: Asked = "auto",
+        k: int = 10,
+    ) -> list[Hit]:
+        """The events that answer a query best: `ContextPlane.search`."""
+        return self.plane.search(
+            tenant, query, entity=entity, type=type, as_of=as_of, known_at=known_at, mode=mode, k=k
+        )
 
     def snapshot(self, tenant: str) -> Snapshot | None:
         """The newest published snapshot, or `None` before the first."""

@@ -72,7 +72,7 @@ def test_the_locks_agree_and_cover_what_the_project_asks_for() -> None:
     runtime, prod, dev = (pins(lock) for lock in LOCKS)
     assert runtime.items() <= prod.items() <= dev.items()
     names = {name for name, _ in runtime}
-    asked = {re.match(r"[\w.-]+", dependency).group() for dependency in PROJECT["project"]["dependencies"]}  # type: ignore[union-attr]
+    asked = {re.match(r"[\w.-]+", dependency).group().lower() for dependency in PROJECT["project"]["dependencies"]}  # type: ignore[union-attr]
     assert asked <= names
 
 

@@ -234,7 +234,7 @@ def test_sync_and_async_have_one_set_of_names() -> None:
         return {n: list(inspect.signature(f).parameters) for n, f in found if not n.startswith("_")}
 
     sync, other = methods(ContextPlane), methods(AsyncContextPlane)
-    assert set(sync) - set(other) == {"builder"}
+    assert set(sync) - set(other) == {"builder", "search_settings", "embedder"}
     sync["specs"] = ["self"]
     assert {n: sync[n] for n in other} == other
 

@@ -60,11 +60,10 @@ class Indexing:
     sources: Mapping[str, Declared] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As snapshots record it."""
-        return {
-            "analyzer": self.analyzer,
-            "sources": {name: asdict(self.sources[name]) for name in sorted(self.sources)},
-        }
+        """As snapshots record it: plain JSON, equal to what is read back."""
+        declared = {name: asdict(self.sources[name]) for name in sorted(self.sources)}
+        sources = {name: {**each, "with_": list(each["with_"])} for name, each in declared.items()}
+        return {"analyzer": self.analyzer, "sources": sources}
 
     @staticmethod
     def from_json(raw: Mapping[str, Any]) -> Indexing:

@@ -54,7 +54,7 @@ def _texts(value: str | Sequence[str] | None, name: str) -> tuple[str, ...] | No
     if isinstance(value, str):
         return (value,)
     found = tuple(value)
-    if not all(isinstance(each, str) for each in found):
+    if not set(map(type, found)) <= {str}:
         raise InputError(
             f"{name} holds something that is not text", where=name, remedy="give a text or a list of texts"
         )

@@ -31,6 +31,7 @@ import hashlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -94,6 +95,7 @@ def decode(view: memoryview, where: str) -> FullText:
     return FullText(found, tuple(meta["types"]), tuple(meta["sources"]), labels, meta["tokens"])
 
 
+@lru_cache(maxsize=65_536)
 def entity_hash(entity: str) -> int:
     """The 64 bits under which a shard finds an entity."""
     return int.from_bytes(hashlib.blake2b(entity.encode(), digest_size=8).digest(), "little")

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from context_plane.retrieval.documents import Declared
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-_NAMES_KEPT: Final = 100_000
+_NAMES_KEPT: Final = 20_000
 _CUTS_KEPT: Final = 16
+_STAMPS: Final = 2_000_000_000
 BEGINNING: Final = -(1 << 62)
 END: Final = 1 << 62
 
@@ -48,14 +49,17 @@ class Room:
     stamps: Array
     rows: Array
     more: Array
+    kept: Array
     sums: Array
     """f32, zero a row; used where documents are chained."""
     found: Array
     stamp: int = 0
 
-    def next_stamp(self) -> int:
-        """A stamp that no row bears."""
-        self.stamp += 1
+    def next_stamps(self) -> int:
+        """A stamp that no row bears; nor does any the one after it."""
+        if self.stamp > _STAMPS:
+            self.stamps[:] = self.stamp = 0
+        self.stamp += 2
         return self.stamp
 
 
@@ -86,6 +90,7 @@ class Index:
         self._spans: dict[int, Array] = {}
         self._sources = sources
         self._names: dict[int, str] = {}
+        self._numbers: dict[str, int] = {}
         self._rooms: list[Room] = []
         self._lock = threading.Lock()
 
@@ -151,10 +156,10 @@ class Index:
 
     @cached_property
     def all_rows(self) -> Array:
-        """Every row."""
+        """Every row. Not to be written to: it is no read-only array because the loops are compiled for one kind."""
         import numpy as np
 
-        return read_only(np.arange(self.rows, dtype=np.int32))
+        return np.arange(self.rows, dtype=np.int32)
 
     @cached_property
     def order_of_keys(self) -> tuple[Array, Array]:
@@ -185,33 +190,31 @@ class Index:
         found: Array = order[places[ordered[places] == keys]]
         return found
 
-    def terms(self, hashes: Array) -> tuple[Array, Array]:
-        """Which of these term hashes (ascending) are here, as (place in `hashes`, number of the term)."""
-        import numpy as np
-
-        terms = self.a["terms"]
-        if not len(terms):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        found = terms.searchsorted(hashes)
-        np.minimum(found, len(terms) - 1, out=found)
-        good = terms[found] == hashes
-        if good.all():
-            return _places(len(hashes)), found
-        places = good.nonzero()[0]
-        return places, found[places]
-
     def entities(self, names: Sequence[str]) -> Array:
         """Numbers of those entities that are here, ascending."""
         import numpy as np
 
+        known = self._numbers
+        numbers = [known.get(name) for name in names]
+        if None in numbers:
+            numbers = self._numbered(names)
+        found = np.array(numbers, np.int32)
+        if len(found) > 1:
+            found.sort()
+        return found[found.searchsorted(0) :]
+
+    def _numbered(self, names: Sequence[str]) -> list[int | None]:
+        """The number of each entity, -1 where it is not here; remembered, because the same are asked for again."""
+        import numpy as np
+
         hashes, at = self.a["entity_hash"], self.a["entity_at"]
-        if not len(hashes):
-            return np.zeros(0, np.int32)
-        wanted = np.array([entity_hash(name) for name in names], np.uint64)
-        places = hashes.searchsorted(wanted)
-        np.minimum(places, len(hashes) - 1, out=places)
-        found = at[places[hashes[places] == wanted]]
-        return np.sort(found) if len(found) > 1 else found
+        if len(self._numbers) + len(names) > _NAMES_KEPT:
+            self._numbers = {}
+        wanted = np.fromiter(map(entity_hash, names), np.uint64, len(names))
+        places = np.minimum(hashes.searchsorted(wanted), max(0, len(hashes) - 1))
+        numbers: list[int] = np.where(hashes[places] == wanted, at[places], -1).tolist() if len(hashes) else []
+        self._numbers.update(zip(names, numbers or [-1] * len(names), strict=True))
+        return [*(numbers or [-1] * len(names))]
 
     def select(self, filters: Filters, cut: int, kernels: ModuleType, room: Room) -> Array | None:
         """The rows that the filters leave and that lie before `cut`, ascending; `None` where that is all of them."""
@@ -277,34 +280,32 @@ class Index:
         n = max(1, self.rows)
         return Room(
             np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.int32), np.empty(n, np.int32),
-            np.empty(n, np.int32), np.zeros(n if self.chained else 1, np.float32),
+            np.empty(n, np.int32), np.empty(n, np.int32), np.zeros(n if self.chained else 1, np.float32),
             np.empty(n if self.chained else 1, np.int32),
         )  # fmt: skip
 
-    def described(self, rows: Sequence[int]) -> list[tuple[str, int, str, str, str, str]]:
+    def described(self, rows: Array, kernels: ModuleType) -> list[tuple[str, int, str, str, str, str]]:
         """Of each row's event: entity, time, source, id, type and text."""
         import numpy as np
 
-        a, shard = self.a, self.shard
-        at = np.array(rows, np.int64)
-        number = (a["starts"].searchsorted(at, side="right") - 1).tolist()
-        columns = (a["time"][at], a["source"][at], a["type"][at], a["doc_offsets"][at], a["doc_offsets"][at + 1])
-        docs, sources, types = self._docs, shard.sources, shard.types
+        a, docs, sources, types = self.a, self._docs, self.shard.sources, self.shard.types
+        about = np.empty((len(rows), 6), np.int64)
+        kernels.about(rows, a["starts"], a["time"], a["source"], a["type"], a["doc_offsets"], about)
         found = []
-        for entity, time, source, kind, begin, end in zip(number, *(each.tolist() for each in columns), strict=True):
+        for entity, time, source, kind, begin, end in about.tolist():
             id_, _, text = docs[begin:end].tobytes().decode().partition("\0")
-            found.append((self._entity(entity), time, sources[source], id_, types[kind], text))
+            found.append(
+                (self._names.get(entity) or self._entity(entity), time, sources[source], id_, types[kind], text)
+            )
         return found
 
     def _entity(self, number: int) -> str:
         """Name of an entity."""
-        name = self._names.get(number)
-        if name is None:
-            first, last = self.a["entity_offsets"][number : number + 2].tolist()
-            name = self.a["entity_names"][first:last].tobytes().decode()
-            if len(self._names) >= _NAMES_KEPT:
-                self._names.clear()
-            self._names[number] = name
+        first, last = self.a["entity_offsets"][number : number + 2].tolist()
+        name = self.a["entity_names"][first:last].tobytes().decode()
+        if len(self._names) >= _NAMES_KEPT:
+            self._names.clear()
+        self._names[number] = name
         return name
 
     @cached_property
@@ -315,13 +316,6 @@ class Index:
     def nbytes(self) -> int:
         """Bytes of the arrays, without the graph's."""
         return self.shard.nbytes + (0 if self.vectors is None else self.vectors.nbytes)
-
-
-@lru_cache(maxsize=64)
-def _places(count: int) -> Array:
-    import numpy as np
-
-    return read_only(np.arange(count))
 
 
 def read_only(array: Array) -> Array:

@@ -16,7 +16,7 @@ from context_plane.errors import ContextPlaneError
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Catalog
 from context_plane.parts.timeline import read_rows, table
 from context_plane.parts.view import tail_of
-from context_plane.retrieval import fulltext, vectors
+from context_plane.retrieval import fulltext, kernels, vectors
 from context_plane.retrieval.analysis import Analyzer
 from context_plane.retrieval.documents import Indexing
 from context_plane.retrieval.fold import chosen, open_graph, open_part
@@ -200,7 +200,8 @@ class Loader:
             base.why_no_vectors = why or f"{len(missing):,} events have no vector yet: materialize (cortex materialize)"
             return base
         if len(missing):
-            found[missing] = embedder.embed([each[-1] for each in index.described(missing.tolist())])  # type: ignore[union-attr]
+            assert embedder is not None
+            found[missing] = embedder.embed([each[-1] for each in index.described(missing, kernels.choice.current())])
         index.vectors = read_only(found)
         graph = catalog.of(GRAPH).get(0) if catalog.about.get(GRAPH) == catalog.about.get(VECTOR) else None
         if graph is not None:

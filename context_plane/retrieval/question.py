@@ -6,13 +6,14 @@ question with the same statistics, so that it ranks as one index over everything
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from context_plane.retrieval.analysis import Analyzer, term_hash
-from context_plane.retrieval.index import Index
+from context_plane.retrieval.index import Index, read_only
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -70,12 +71,10 @@ def ask(text: str, analyzer: Analyzer, vector: Array | None) -> Question:
     """The question of a text."""
     import numpy as np
 
-    counts: dict[int, int] = {}
-    for term in analyzer.terms(text):
-        hashed = _hash(term)
-        counts[hashed] = counts.get(hashed, 0) + 1
+    counts = Counter(map(_hash, analyzer.terms(text)))
     ordered = sorted(counts)
-    return Question(np.array(ordered, np.uint64), np.array([counts[each] for each in ordered], np.float64), vector)
+    hashes, often = np.array(ordered, np.uint64), np.array([counts[each] for each in ordered], np.float64)
+    return Question(hashes, often, None if vector is None else read_only(vector))
 
 
 _hash = lru_cache(maxsize=65_536)(term_hash)
@@ -87,17 +86,27 @@ def statistics(question: Question, indexes: Sequence[Index], cut: int, kernels: 
 
     documents, tokens = 0, 0.0
     frequency = np.zeros(len(question.hashes), np.int64)
-    held = []
+    held: list[tuple[Array, Array]] = []
     for index in indexes:
         counted, length = totals(index, cut)
-        documents += counted
-        tokens += length
-        places, terms = index.terms(question.hashes)
-        held.append((places, terms))
-        if len(terms):
-            frequency[places] += frequencies(index, terms, cut, kernels)
+        documents, tokens = documents + counted, tokens + length
+        held.append(_held(index, question.hashes, frequency, cut, kernels))
     weights = np.log1p((documents - frequency + 0.5) / (frequency + 0.5)) * question.counts
     return Statistics(documents, tokens, weights, tuple(held))
+
+
+def _held(index: Index, hashes: Array, frequency: Array, cut: int, kernels: ModuleType) -> tuple[Array, Array]:
+    """Which of the terms an index holds, and their numbers there; adds to `frequency` how many documents hold each."""
+    import numpy as np
+
+    numbers, whole = np.empty(len(hashes), np.int64), index.counted is None and cut > index.last
+    found = frequency if whole else np.zeros(len(hashes), np.int64)
+    kernels.lookup(index.a["terms"], index.a["post_start"], hashes, numbers, found)
+    places = (numbers >= 0).nonzero()[0]
+    terms = numbers[places]
+    if not whole and len(terms):
+        frequency[places] += _frequencies(index, terms, cut, kernels)
+    return places, terms
 
 
 def totals(index: Index, cut: int) -> tuple[int, float]:
@@ -117,14 +126,11 @@ def totals(index: Index, cut: int) -> tuple[int, float]:
     return known
 
 
-def frequencies(index: Index, terms: Array, cut: int, kernels: ModuleType) -> Array:
+def _frequencies(index: Index, terms: Array, cut: int, kernels: ModuleType) -> Array:
     """How many documents before `cut` hold each term."""
     import numpy as np
 
     start = index.a["post_start"]
-    if index.counted is None and cut > index.last:
-        found: Array = start[terms + 1] - start[terms]
-        return found
     if index.counted is None:
         out = np.empty(len(terms), np.int64)
         kernels.count_before(start, index.a["post_row"], index.a["time"], terms, cut, out)

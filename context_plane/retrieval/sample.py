@@ -76,7 +76,7 @@ def sample_text(files: Files, tenant: str, catalog: Catalog) -> TextSample:
     scores: list[float] = []
     times: list[float] = []
     rows = np.random.default_rng(0).choice(shard.rows, min(QUERIES, shard.rows), replace=False)
-    for *_, text in index.described(rows.tolist()):
+    for *_, text in index.described(rows, loops):
         began = perf_counter()
         question = ask(" ".join(text.split()[:_WORDS]), analyzer, None)
         numbers = statistics(question, [index], END, loops)

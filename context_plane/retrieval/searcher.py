@@ -9,10 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from context_plane.errors import Infeasible, InputError
 from context_plane.retrieval import kernels
+from context_plane.retrieval.chained import ChainedSearch
 from context_plane.retrieval.documents import documents
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.fusion import fuse
@@ -24,6 +26,8 @@ from context_plane.retrieval.scoring import Found, Search
 from context_plane.retrieval.tail import Joined, join
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from numpy.typing import NDArray
 
     from context_plane.parts.view import View
@@ -85,9 +89,10 @@ class Searcher:
         found = []
         for index, (places, terms) in zip(joined.indexes, numbers.terms, strict=True):
             weights = numbers.weights[places]
-            search = Search(index, terms, weights, question, numbers, query.filters, view.as_of, mode, combine, loops)
+            way = ChainedSearch if index.chained else Search
+            search = way(index, terms, weights, question, numbers, query.filters, view.as_of, mode, combine, loops)
             found.append((index, search.best(query.k)))
-        return self._hits(mode, found, query.k)
+        return self._hits(mode, found, query.k, loops)
 
     def warm(self, view: View) -> None:
         """Loads what the first search would have to wait for: index, tail, embedder and compiled loops."""
@@ -122,15 +127,12 @@ class Searcher:
             own: Array = base.embedder.embed([query.text])[0]
             return own
         vector = np.ascontiguousarray(query.vector, np.float32)
-        if vector.shape != (base.dimension,) or not np.isfinite(vector).all():
-            what = (
-                f"the vector has shape {vector.shape}"
-                if vector.shape != (base.dimension,)
-                else "the vector is not finite"
-            )
+        square = float(vector @ vector) if vector.shape == (base.dimension,) else inf
+        if not square < inf:
+            told = vector.shape != (base.dimension,)
+            what = f"the vector has shape {vector.shape}" if told else "the vector is not finite"
             raise InputError(what, where="vector", remedy=f"give {base.dimension} finite numbers of {base.model}")
-        length = float(np.sqrt(vector @ vector))
-        return vector / np.float32(length) if length > 0 else vector
+        return vector / np.float32(sqrt(square)) if square > 0 else vector
 
     def _current(self, view: View, *, wait: bool = False) -> tuple[Base, Joined]:
         """The index for a view, and with it what came since.
@@ -166,26 +168,31 @@ class Searcher:
         fresh = documents(events, base.indexing) if events.num_rows else ()
         return join(base.index, fresh, base.analyzer, base.indexing.sources, base.embed)
 
-    def _hits(self, mode: Mode, found: Sequence[tuple[Index, Found]], k: int) -> list[Hit]:
+    def _hits(self, mode: Mode, found: Sequence[tuple[Index, Found]], k: int, loops: ModuleType) -> list[Hit]:
         """The k best of all indexes: by score, then in timeline order."""
         placed: list[tuple[float, tuple[str, int, str, str, str, str], float, float]] = []
         for index, each in found:
-            scores = each.score.tolist()
-            best = sorted(range(len(scores)), key=lambda at: -scores[at])
-            if len(best) > k:
-                worst = scores[best[k - 1]]  # of those with the same score timeline order decides
-                best = [at for at in best if scores[at] >= worst]
-            if mode == "bm25":
-                best = [at for at in best if scores[at] > 0]
-            rows, bm25, cosine = each.rows.tolist(), each.bm25.tolist(), each.cosine.tolist()
-            about = index.described([rows[at] for at in best])
+            best, scores = _best(each.score.tolist(), k, positive=mode == "bm25")
+            bm25, cosine = each.bm25.tolist(), each.cosine.tolist()
+            about = index.described(each.rows[best], loops)
             placed += [(-scores[at], it, bm25[at], cosine[at]) for at, it in zip(best, about, strict=True)]
         placed.sort()
-        with_text, with_vectors = mode != "vector", mode != "bm25"
+        with_text, with_vectors, tenant = mode != "vector", mode != "bm25", self._tenant
         return [
             Hit(
-                self._tenant, id_, entity, at, kind, text, -score,
+                tenant, id_, entity, at, kind, text, -score,
                 Scores(bm25 if with_text else None, cosine if with_vectors else None), source,
             )
             for score, (entity, at, source, id_, kind, text), bm25, cosine in placed[:k]
         ]  # fmt: skip
+
+
+def _best(scores: list[float], k: int, *, positive: bool) -> tuple[list[int], list[float]]:
+    """The places of the k best scores, with all that are equal to the last of them: timeline order decides there."""
+    best = sorted(range(len(scores)), key=scores.__getitem__, reverse=True)
+    if len(best) > k:
+        worst, count = scores[best[k - 1]], k
+        while count < len(best) and scores[best[count]] == worst:
+            count += 1
+        del best[count:]
+    return [at for at in best if scores[at] > 0] if positive else best, scores

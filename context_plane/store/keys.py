@@ -13,6 +13,7 @@ from typing import Final, Literal
 from urllib.parse import quote
 
 from context_plane.errors import InputError
+from context_plane.instants import to_datetime
 
 MAX_ID_CHARS: Final = 1_024
 _MAX_PART_BYTES: Final = 200
@@ -163,3 +164,13 @@ def snapshots(tenant: str) -> str:
 def month_manifest(tenant: str, sha256: str) -> str:
     """Month manifest that snapshots name by hash."""
     return f"{tenant_prefix(tenant)}snapshots/months/{sha256}.json"
+
+
+def evaluation(dataset: str, at: int, sha256: str) -> str:
+    """One evaluation of a data set; `at` (microseconds since 1970) makes keys sort by time."""
+    return f"{evaluations(dataset)}{to_datetime(at):%Y-%m-%dT%H%M%S.%fZ}-{sha256[:8]}.json"
+
+
+def evaluations(dataset: str) -> str:
+    """Prefix of a data set's evaluations, which are of the plane and of no tenant."""
+    return f"quality/{part(dataset)}/"

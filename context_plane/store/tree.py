@@ -18,7 +18,7 @@ FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY
 _EXCLUSIVE: Final = os.O_CREAT | os.O_EXCL | os.O_WRONLY
 _TEMPORARY: Final = ".tmp"
 _STALE: Final = 3_600 * instants.SECOND  # no write takes an hour; one that does finds its file gone, and fails
-_TRIES: Final = 8  # the sweep of another process may prune an empty folder just before we write into it
+_TRIES: Final = 64  # the sweep of another process may prune an empty folder just before we write into it
 
 
 class FileTree:

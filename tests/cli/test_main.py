@@ -14,7 +14,16 @@ from context_plane.cli.failures import describe, printable
 from context_plane.errors import Conflict, Corrupt, Denied, Infeasible, InputError, NotFound, Unavailable
 from tests.cli.conftest import Provide, Shell, event, refused
 
-BUILT = {"init", "doctor", "demo", "ingest", "materialize", "context", "sql"}  # contract.md, as far as it is built
+BUILT = {
+    "init",
+    "doctor",
+    "demo",
+    "ingest",
+    "materialize",
+    "context",
+    "search",
+    "sql",
+}  # contract.md, as far as it is built
 HEAVY = {"dagster", "duckdb", "pyarrow", "numpy", "pydantic", "yaml", "rich", "obstore"}
 
 

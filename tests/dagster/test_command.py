@@ -44,6 +44,7 @@ def test_what_is_stale_is_built_and_published(home: Home, run: Any, dagster_home
         "tenant": "acme",
         "timeline": {"built": 3, "unchanged": 0},
         "contexts": {"customer_v0": {"built": 3, "unchanged": 0}},
+        "indexes": {"bm25_index": {"built": 3, "unchanged": 0}},
         "snapshot": 1,
         "log": 1,
     }
@@ -222,12 +223,13 @@ def test_the_installed_command_is_quiet(home: Home) -> None:
     """`cortex materialize` prints a line a tenant and one for the whole, and makes its Dagster home in the plane's."""
     home.ingest(events("2026-03-01", 2))
     command = [sys.executable, "-m", "context_plane.cli", "materialize"]
-    env = {**os.environ, "CONTEXT_PLANE_HOME": str(home.folder)}
+    env = {**os.environ, "CONTEXT_PLANE_HOME": str(home.folder), "CONTEXT_PLANE_EMBEDDER": "wordllama"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.stderr == ""
     first, last = done.stdout.splitlines()
     assert first == (
-        "acme: timeline 2 built, 0 unchanged, customer_v0 2 built, 0 unchanged; snapshot 1 holds the log up to 1"
+        "acme: timeline 2 built, 0 unchanged, customer_v0 2 built, 0 unchanged, bm25_index 2 built, 0 unchanged, "
+        "vector_index 2 built, 0 unchanged; snapshot 1 holds the log up to 1"
     )
     assert last.startswith("1 run in ")
     assert "enabled: false" in (home.folder / "dagster" / "dagster.yaml").read_text()

@@ -102,5 +102,6 @@ def test_a_file_in_gives_a_published_bundle_out(home: Home, dagster: Dagster, tm
         "events",
         "timeline",
         "customer_v0",
+        "bm25_index",
         "snapshot",
     }

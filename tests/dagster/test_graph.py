@@ -62,7 +62,8 @@ def partitions(found: dg.PartitionsDefinition | None) -> str:
 
 
 def test_the_graph_is_the_recorded_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys, dependencies, partitions, checks, kinds, jobs and what starts them."""
+    """Keys, dependencies, partitions, checks, kinds, jobs and what starts them, with the default embedder."""
+    monkeypatch.setenv("CONTEXT_PLANE_EMBEDDER", "wordllama")
     text = "\n".join(described(load(home, monkeypatch))) + "\n"
     if os.environ.get("UPDATE_GRAPH"):
         RECORDED.write_text(text)
@@ -134,4 +135,4 @@ def test_the_operations_page_says_what_the_code_does() -> None:
     assert daily.CRON == "0 3 * * *"
     assert partitions.joined([(0, 0), (31, 31), (63, 63)], "day") == [(0, 31), (63, 63)]
     assert "at most 30 windows part are one" in page
-    assert all(f"`{name}`" in page for name in [*checks.TIMELINE, *checks.CONTEXTS])
+    assert all(f"`{name}`" in page for name in [*checks.TIMELINE, *checks.CONTEXTS, *checks.VECTOR, checks.RECALL])

@@ -195,7 +195,9 @@ def test_commits_elsewhere_do_not_repeat_a_failed_run(home: Home, daemon: Daemon
 
 def test_what_is_built_is_published_alone(home: Home, daemon: Daemon) -> None:
     """Where only publication is missing, a run of `snapshot` is asked for and no window is touched."""
-    assert home.refresh(daemon.instance, "2026-01-01", "2026-01-01", assets=["timeline", "customer_v0"]).success
+    assert home.refresh(
+        daemon.instance, "2026-01-01", "2026-01-01", assets=["timeline", "customer_v0", "bm25_index"]
+    ).success
     (request,) = daemon.tick().run_requests or []
     assert request.asset_selection == [dg.AssetKey("snapshot")]
     (result,) = daemon.launch([request])

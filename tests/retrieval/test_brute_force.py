@@ -103,6 +103,7 @@ def materialize(plane: ContextPlane) -> None:
     builder.fulltext(everything)
     builder.vectors(everything)
     builder.publish()
+    assert not plane.builder("acme").stale()
 
 
 def check(plane: ContextPlane, oracle: Oracle, asked: Asked) -> None:

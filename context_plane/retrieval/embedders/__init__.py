@@ -1,7 +1,7 @@
 """Embedders: what turns texts into unit vectors, chosen by name and imported only when chosen.
 
-A name is ``provider``, ``provider:model`` or ``provider:model@url``, and may end with options such as ``?weight=0.5``
-(how much vectors count in hybrid search) or ``?dim=512``:
+A name is ``provider``, ``provider:model`` or ``provider:model@url``, and may end with options, ``?dim=128&weight=0.5``:
+`dim` cuts the vectors (a server is asked for as many numbers), `weight` is how much they count in hybrid search.
 
 - ``wordllama`` (the default): static token embeddings from the library's own wheel; nothing is downloaded
 - ``model2vec:NAME_OR_FOLDER``, ``sentence-transformers:NAME_OR_FOLDER``: extras of the same names
@@ -9,7 +9,8 @@ A name is ``provider``, ``provider:model`` or ``provider:model@url``, and may en
   ``OPENAI_API_KEY``
 - whatever a package declares under the entry point group ``context_plane.embedders``
 
-``none`` is not an embedder: a plane with that setting has no vectors.
+There the name stands for a function that takes the `Choice` and returns an `Embedder`. ``none`` is not an embedder: a
+plane with that setting has no vectors and does not come here.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl
 
-from context_plane.errors import InputError
+from context_plane.errors import ContextPlaneError, InputError, NotFound
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,9 @@ _PROVIDERS: Final = {
     "openai": "openai",
 }
 _OPTIONS: Final = ("dim", "weight")
-_NAME: Final = re.compile(r"(?P<provider>[a-z0-9-]+)(?::(?P<model>[^@?]+))?(?:@(?P<url>[^?]+))?(?:\?(?P<options>.*))?")
+_NAME: Final = re.compile(
+    r"(?P<provider>[a-z0-9._-]+)(?::(?P<model>[^@?]+))?(?:@(?P<url>[^?]+))?(?:\?(?P<options>.*))?"
+)
 
 
 class Embedder(Protocol):
@@ -44,7 +47,10 @@ class Embedder(Protocol):
 
     @property
     def id(self) -> str:
-        """Identity of the vectors: provider, model, dimension. Vectors of two ids are never compared."""
+        """Identity of the vectors: provider, model with its content or revision where that is known, dimension.
+
+        Vectors of two ids are never compared.
+        """
 
     @property
     def dimension(self) -> int:
@@ -57,8 +63,8 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[Any]:
         """One row a text, f32[n, dimension], of length 1; zero where the model finds nothing in a text.
 
-        The vector of a text does not depend on the texts beside it. Raises `Unavailable`, `Denied` where a server is
-        asked.
+        The bytes of a vector do not depend on the texts beside it. Raises `Unavailable`, `Denied` and, for a model or
+        text that it refuses, `InputError` where a server is asked.
         """
 
 
@@ -82,6 +88,13 @@ class Choice:
             raise self.error(f"{option} is {self.options[option]!r}", f"give a number from {least:g} to {most:g}")
         return value
 
+    def whole(self, option: str, default: int, least: int, most: int) -> int:
+        """The value of an option that counts something. Raises `InputError` where it is not in the range."""
+        value = self.number(option, default, least, most)
+        if value != int(value):
+            raise self.error(f"{option} is {self.options[option]!r}", "give a whole number")
+        return int(value)
+
     def error(self, what: str, remedy: str) -> InputError:
         """An error in the name."""
         return InputError(what, where=f"embedder {self.name[:120]!r}", remedy=remedy)
@@ -96,11 +109,23 @@ def parse(name: str) -> Choice:
             where="embedder",
             remedy="write provider:model, such as wordllama",
         )
-    choice = Choice(name, match["provider"], match["model"], match["url"], dict(parse_qsl(match["options"] or "")))
-    for option in choice.options:
+    choice = Choice(name, match["provider"], match["model"], match["url"])
+    for option, value in _options(choice, match["options"]):
         if option not in _OPTIONS:
             raise choice.error(f"there is no option {option!r}", f"known are {', '.join(_OPTIONS)}")
+        if option in choice.options:
+            raise choice.error(f"{option} is given twice", "give it once")
+        choice.options[option] = value
     return choice
+
+
+def _options(choice: Choice, text: str | None) -> list[tuple[str, str]]:
+    if text is None:
+        return []
+    try:
+        return parse_qsl(text, keep_blank_values=True, strict_parsing=True)
+    except ValueError as error:
+        raise choice.error(f"the options {text[:60]!r} do not read", "write ?dim=128&weight=0.5") from error
 
 
 def open_embedder(name: str) -> Embedder:
@@ -110,7 +135,19 @@ def open_embedder(name: str) -> Embedder:
         opener: Callable[[Choice], Embedder] = import_module(f"{__name__}.{_PROVIDERS[choice.provider]}").open_named
         return opener(choice)
     for point in entry_points(group=GROUP, name=choice.provider):
-        made: Embedder = point.load()(choice)
-        return made
+        return _plugged(choice, point)
+    if name == "none":
+        raise choice.error("none is not an embedder", "ask for vectors only where the embedder is another")
     known = sorted({*_PROVIDERS, *(point.name for point in entry_points(group=GROUP))})
     raise choice.error(f"there is no provider {choice.provider!r}", f"known are {', '.join(known)}, and none")
+
+
+def _plugged(choice: Choice, point: EntryPoint) -> Embedder:
+    try:
+        made: Embedder = point.load()(choice)
+    except ContextPlaneError:
+        raise
+    except Exception as error:
+        what, remedy = f"the plugin {point.value!r} fails: {error!r}", "install it again, or name another embedder"
+        raise NotFound(what, where=f"embedder {choice.name!r}", remedy=remedy) from error
+    return made

@@ -7,14 +7,18 @@ caller owns, and their used length is returned where it is not known beforehand.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from context_plane.retrieval.kernels.costs import FIRST, LOOKUP, POSTING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
+    Ranked = tuple[Array, Array, Array, Array]
 
 
 def by_postings(
@@ -291,3 +295,149 @@ def top(scores: Array, k: int) -> Array:
     worst = np.partition(scores, len(scores) - k)[len(scores) - k]
     better, equal = np.flatnonzero(scores > worst), np.flatnonzero(scores == worst)
     return np.concatenate([better, equal[: k - len(better)]])
+
+
+def lookup(terms: Array, post_start: Array, hashes: Array, numbers: Array, frequency: Array) -> None:
+    """The number of each term hash (ascending), -1 where it is not here; adds its documents to `frequency`."""
+    numbers[:] = -1
+    if len(terms):
+        found = np.minimum(terms.searchsorted(hashes), len(terms) - 1)
+        good = terms[found] == hashes
+        numbers[good] = found[good]
+        frequency[good] += post_start[found[good] + 1] - post_start[found[good]]
+
+
+def exact_dots(vectors: Array, query: Array, rows: Array, out: Array) -> None:
+    """`dots` in double precision, where products are exact; added up in an order that is part of the answer."""
+    whole = vectors.shape[1] - vectors.shape[1] % 8
+    columns = vectors[rows].astype(np.float64) * query.astype(np.float64)
+    if whole:
+        lanes = columns[:, :whole].reshape(len(rows), whole // 8, 8).cumsum(axis=1)[:, -1]
+        columns = np.concatenate([lanes, columns[:, whole:]], axis=1)
+    out[:] = columns.cumsum(axis=1)[:, -1]
+
+
+def _ranked(candidates: Array, bm25: Array, vectors: Array, query: Array, text: float, near: float, k: int) -> Ranked:
+    """The k best candidates: rows, BM25, cosine (both f32), and in f64 what `text` and `near` make of them."""
+    cosine = np.zeros(len(candidates), np.float32)
+    compared = near != 0 and len(vectors) > 0 and len(candidates) > 0
+    if compared:
+        dots(vectors, query, candidates, cosine)
+    best = top(_fused(bm25, cosine, text, near), k)
+    rows, bm25, cosine = candidates[best], bm25[best], cosine[best]
+    if compared:
+        exact_dots(vectors, query, rows, cosine)
+    return rows, bm25, cosine, _fused(bm25.astype(np.float64), cosine.astype(np.float64), text, near)
+
+
+def _fused(bm25: Array, cosine: Array, text: float, near: float) -> Array:
+    if not near:
+        return bm25 * text
+    fused = cosine * near
+    if text:
+        fused += bm25 * text
+    return fused
+
+
+def rank_rows(
+    rows: Array,
+    fwd_start: Array,
+    fwd_term: Array,
+    fwd_tf: Array,
+    post_start: Array,
+    post_row: Array,
+    post_tf: Array,
+    span: Array,
+    terms: Array,
+    weights: Array,
+    a: float,
+    b: float,
+    vectors: Array,
+    query: Array,
+    text: float,
+    near: float,
+    k: int,
+    buffer: Array,
+    touched: Array,
+) -> Ranked:
+    """The k best of these rows, all of which are scored; `vectors` is empty where there are none."""
+    bm25 = np.zeros(len(rows), np.float32)
+    if text and len(terms) and len(rows):
+        postings = int((post_start[terms + 1] - post_start[terms]).sum())
+        if len(rows) * len(terms) * LOOKUP < postings * POSTING:
+            by_rows(fwd_start, fwd_term, fwd_tf, span, rows, terms, weights, a, b, buffer)
+            dirty = rows
+        else:
+            count = by_postings(post_start, post_row, post_tf, span, terms, weights, a, b, buffer, touched)
+            dirty = touched[:count]
+        gather(buffer, rows, bm25)
+        clear(buffer, dirty)
+    return _ranked(rows, bm25, vectors, query, text, near, k)
+
+
+def rank_postings(
+    rows: Array,
+    everything: bool,
+    found: Array,
+    split: int,
+    most: int,
+    fwd_start: Array,  # noqa: ARG001 - these the compiled loop needs, to go through less
+    fwd_term: Array,  # noqa: ARG001
+    fwd_tf: Array,  # noqa: ARG001
+    post_start: Array,
+    post_row: Array,
+    post_tf: Array,
+    span: Array,
+    terms: Array,
+    weights: Array,
+    a: float,
+    b: float,
+    vectors: Array,
+    query: Array,
+    text: float,
+    near: float,
+    k: int,
+    buffer: Array,
+    touched: Array,
+    kept: Array,  # noqa: ARG001
+    stamps: Array,
+    stamp: int,
+) -> tuple[Array, Array, Array, Array, bool]:
+    """The k best of `rows` (of `everything`) by their words, and by their vectors where `near` counts these.
+
+    `found` are the nearest rows of the whole index, whatever `rows` are: up to `split` those of the graph, then those
+    that it does not know. No other row is nearer than the last of either, so that only rows are compared whose words
+    can make up for this: as in the threshold algorithm (Fagin, Lotem, Naor 2001). At most `most` rows are, the best by
+    BM25. Last of the result: whether rows without any of the words could be among the best (then `rows` must be
+    searched by vector). Uses the stamps `stamp` and `stamp + 1`.
+    """
+    held = touched[: by_postings(post_start, post_row, post_tf, span, terms, weights, a, b, buffer, touched)]
+    if not everything:
+        mark(rows, stamps, stamp)
+    allowed = held if everything else held[stamps[held] == stamp]
+    scores = buffer[allowed]
+    candidates, reach, worst = allowed[top(scores, FIRST * k)], 0.0, inf
+    if near:
+        cosine = np.empty(len(found), np.float32)
+        dots(vectors, query, found, cosine)
+        lowest = max((float(part.min()) for part in (cosine[:split], cosine[split:]) if len(part)), default=-1.0)
+        reach = near * lowest
+        candidates = np.union1d(candidates, found if everything else found[stamps[found] == stamp])
+        fused = np.empty(len(candidates), np.float32)
+        dots(vectors, query, candidates, fused)
+        fused *= np.float32(near)
+        fused += buffer[candidates] * np.float32(text)
+        worst = float(np.partition(fused, len(fused) - k)[len(fused) - k]) - 1e-6 if len(fused) >= k else -inf
+        hopeful = np.flatnonzero(scores.astype(np.float64) * text + reach >= worst)
+        candidates = np.union1d(candidates, allowed[top(scores, most) if len(hopeful) > most else hopeful])
+    bm25 = buffer[candidates]
+    clear(buffer, held)
+    return *_ranked(candidates, bm25, vectors, query, text, near, k), bool(near and reach >= worst)
+
+
+def about(rows: Array, starts: Array, time: Array, source: Array, kind: Array, offsets: Array, out: Array) -> None:
+    """Of each row: its entity's number, time, source, type, and where its entry in the documents begins and ends."""
+    out[:, 0] = starts.searchsorted(rows, side="right") - 1
+    for column, array in enumerate((time, source, kind, offsets), 1):
+        out[:, column] = array[rows]
+    out[:, 5] = offsets[rows + 1]
