@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import bundles, growth, ingest, quality, start, stores
+from bench import bundles, growth, ingest, quality, search, start, stores
 
 Figures = dict[str, Any]
 CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
@@ -23,6 +23,9 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "cdnow": ingest.cdnow,
     "bundles": bundles.reads,
     "growth": growth.linear,
+    "search": search.small,
+    "vectors": search.vectors,
+    "filters": search.filters,
     "quality": quality.retrieval,
 }
 

@@ -21,6 +21,7 @@ SEED: Final = 20_261_126
 WORDS: Final = 50_000
 TOPICS: Final = 200
 ENTITIES: Final = 1_000
+TENANT: Final = "bench"
 START: Final = 1_767_225_600  # 2026-01-01
 DAY: Final = 86_400
 WINDOW: Final = (0, 100_000)
@@ -40,15 +41,15 @@ class Corpus:
     query_entity: np.ndarray
     query_time: np.ndarray
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self, source: str = "bench") -> Iterator[dict[str, Any]]:
         """The texts as CloudEvents."""
         for row, text in enumerate(self.texts):
             yield {
                 "specversion": "1.0",
                 "id": str(row),
-                "source": "bench",
+                "source": source,
                 "type": "bench.note",
-                "subject": f"customer/c-{self.entity[row]:04d}",
+                "subject": entity(self.entity[row]),
                 "time": format_instant(int(self.time[row]) * 1_000_000),
                 "data": {"text": text},
             }
@@ -65,10 +66,19 @@ class Known:
         self._vectors = dict(zip(corpus.texts, corpus.vectors, strict=True))
         self._vectors.update(zip(corpus.query_texts, corpus.query_vectors, strict=True))
 
+    def add(self, corpus: Corpus) -> None:
+        """Knows the texts of another corpus too."""
+        self._vectors.update(zip(corpus.texts, corpus.vectors, strict=True))
+
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """The vectors; zero for a text that is not of the corpus."""
         nothing = np.zeros(self.dimension, np.float32)
         return np.stack([self._vectors.get(text, nothing) for text in texts])
+
+
+def entity(number: int) -> str:
+    """Name of an entity."""
+    return f"customer/c-{number:04d}"
 
 
 def make(count: int, dimension: int, *, days: int = 30, queries: int = 400) -> Corpus:
@@ -91,7 +101,7 @@ def make(count: int, dimension: int, *, days: int = 30, queries: int = 400) -> C
     bounds = np.concatenate([[0], np.cumsum(lengths)])
     texts = [" ".join(words[tokens[a:b]]) for a, b in pairwise(bounds)]
     weights = np.random.default_rng(SEED + 1).lognormal(0, 0.8, ENTITIES)
-    entity = rng.choice(ENTITIES, count, p=weights / weights.sum())
+    owners = rng.choice(ENTITIES, count, p=weights / weights.sum())
     time = START + rng.integers(0, days * DAY, count)
     vectors = _vectors(rng, topic, dimension)
     asked = rng.choice(count, queries, replace=False)
@@ -101,16 +111,16 @@ def make(count: int, dimension: int, *, days: int = 30, queries: int = 400) -> C
         own = np.unique(tokens[bounds[row] : bounds[row + 1]])
         query_texts.append(" ".join(words[rng.choice(own, rng.integers(3, 7), replace=False)]))
     query_vectors = _unit(vectors[asked] + noise)
-    return Corpus(entity, time, texts, vectors, query_texts, query_vectors, entity[asked], time[asked])
+    return Corpus(owners, time, texts, vectors, query_texts, query_vectors, owners[asked], time[asked])
 
 
 def build(folder: Path, corpus: Corpus, *, publish: bool = True) -> ContextPlane:
     """A plane over a home in which the corpus is ingested, materialized and published, kernels compiled."""
     plane = ContextPlane.open(folder, embedder="bench")
     plane._embedders["bench"] = Known(corpus)  # noqa: SLF001 - the one way to give it vectors instead of a model
-    plane.ingest("bench", corpus.events())
+    plane.ingest(TENANT, corpus.events())
     if publish:
-        builder = plane.builder("bench")
+        builder = plane.builder(TENANT)
         builder.timeline(WINDOW)
         builder.fulltext(WINDOW)
         builder.vectors(WINDOW)

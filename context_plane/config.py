@@ -135,6 +135,10 @@ def _check_values(settings: Settings, where: Mapping[str, str]) -> None:
             parse_day(str(settings.start))
         except InputError as error:
             raise InputError(error.what, where=where.get("start", ""), remedy=error.remedy) from error
+    for name, example in (("embedder", '"wordllama"'), ("analyzer", '"english"')):
+        value = getattr(settings, name)
+        if not isinstance(value, str) or not value.strip():
+            raise InputError(f"{name} is {value!r}", where=where.get(name, ""), remedy=f"give a name such as {example}")
     if not isinstance(settings.max_staleness, (int, float)) or not 0 <= settings.max_staleness <= 3_600:
         raise InputError(
             f"max_staleness is {settings.max_staleness!r}",

@@ -100,17 +100,25 @@ def from_datetime(value: datetime) -> int:
     return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
 
 
+_FAR: Final = 1 << 62
+"""Microseconds beyond which an instant is as far from every event, and no longer fits where instants are kept."""
+
+
 def parse_cut(value: str | date | datetime | int | None, *, begins: bool = False) -> int | None:
     """What callers pass as `as_of`, as microseconds: RFC 3339, a day (its end), a date, a datetime, or `None`.
 
     A day means its end, so that ``as_of="2026-03-01"`` includes what happened on 1 March; where the cut begins a span
     (`since`), its start, for the same reason.
     """
-    if value is None or isinstance(value, int):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, int):
+        return max(-_FAR, min(_FAR, value))
     if isinstance(value, datetime):
         return from_datetime(value)
     if not isinstance(value, date):
+        if not isinstance(value, str):
+            raise InputError(f"{value!r:.64} is not a time", remedy="give RFC 3339, YYYY-MM-DD, or whole microseconds")
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
             return parse_instant(value)
         value = parse_day(value)

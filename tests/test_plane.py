@@ -279,6 +279,8 @@ def test_a_warm_read_imports_no_heavy_library(tmp_path: Path) -> None:
         ("ingest = 3", "not a table"),
         ("start = '2026-13-01'", "not a day"),
         ("max_staleness = -1", "max_staleness"),
+        ("embedder = 5", "embedder"),
+        ('analyzer = " "', "analyzer"),
         ("not toml", "does not read"),
     ],
 )

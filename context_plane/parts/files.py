@@ -28,7 +28,7 @@ class Files:
 
     def __init__(self, store: Store, cache: Path) -> None:
         self.store = store
-        self._cache = cache
+        self.cache = cache
         self._verified: dict[str, Path] = {}
         self._lock = threading.Lock()
 
@@ -58,7 +58,7 @@ class Files:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def _cached(self, key: str, sha256: str, size: int) -> Path:
-        path = self._cache / "parts" / sha256[:2] / f"{sha256}{Path(key).suffix}"
+        path = self.cache / "parts" / sha256[:2] / f"{sha256}{Path(key).suffix}"
         if path.exists() and path.stat().st_size == size:
             return path
         body = self.store.get(key)

@@ -70,6 +70,8 @@ _UNSPACED: Final = re.compile(
     r"\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17dd\U00020000-\U0003ffff]+"
 )
 _LETTERS_WITH_MARKS: Final = re.compile(r"[\u0300-\u036f]")
+# Sorting a run of marks, as normal forms do, takes the square of its length; no word has more than a few on a letter.
+_FLOODS: Final = re.compile(rf"([{_MARKS}]{{30}})[{_MARKS}]+")
 _KINDS: Final = frozenset("_@/.:#+")
 
 
@@ -173,6 +175,7 @@ def fold(text: str) -> str:
     """A text without case, compatibility forms and the accents of Latin, Greek and Cyrillic letters."""
     if text.isascii():
         return text.lower()
+    text = _FLOODS.sub(r"\1", text)
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return unicodedata.normalize("NFC", _LETTERS_WITH_MARKS.sub("", folded))
 

@@ -7,7 +7,7 @@ together. Types whose name begins with ``cortex.`` are the plane's own and are l
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -51,14 +51,14 @@ def make(
 def _texts(value: str | Sequence[str] | None, name: str) -> tuple[str, ...] | None:
     if value is None:
         return None
-    if isinstance(value, str):
-        return (value,)
-    found = tuple(value)
-    if not set(map(type, found)) <= {str}:
+    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    if set(map(type, found)) <= {str}:  # the usual case, for filters of thousands of names
+        return tuple(dict.fromkeys(found))
+    if not all(isinstance(each, str) for each in found):
         raise InputError(
             f"{name} holds something that is not text", where=name, remedy="give a text or a list of texts"
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(map(str, found)))
 
 
 def allowed_types(shard: FullText, globs: tuple[str, ...] | None) -> Array | None:

@@ -98,7 +98,7 @@ def decode(view: memoryview, where: str) -> FullText:
 @lru_cache(maxsize=65_536)
 def entity_hash(entity: str) -> int:
     """The 64 bits under which a shard finds an entity."""
-    return int.from_bytes(hashlib.blake2b(entity.encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(hashlib.blake2b(entity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 class Terms:

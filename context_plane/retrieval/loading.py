@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from context_plane.canonical import digest
 from context_plane.errors import ContextPlaneError
-from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Catalog
+from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Catalog, Part
 from context_plane.parts.timeline import read_rows, table
 from context_plane.parts.view import tail_of
 from context_plane.retrieval import fulltext, kernels, vectors
@@ -21,6 +22,7 @@ from context_plane.retrieval.analysis import Analyzer
 from context_plane.retrieval.documents import Indexing
 from context_plane.retrieval.fold import chosen, open_graph, open_part
 from context_plane.retrieval.index import Index, read_only
+from context_plane.retrieval.merged import Merged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from context_plane.parts.snapshots import Snapshot
     from context_plane.parts.view import View
     from context_plane.retrieval.embedders import Embedder
+    from context_plane.retrieval.fulltext import FullText
 
     Array = NDArray[Any]
 
@@ -100,6 +103,7 @@ class Loader:
         """`indexing` says what the home declares; `embedder` opens one by name, the home's own for `None`."""
         self._tenant = tenant
         self._files = files
+        self._merged = Merged(files.cache, tenant)
         self._indexing = indexing
         self._embedder = embedder
         self._bases: dict[tuple[Any, ...], Base] = {}
@@ -162,12 +166,37 @@ class Loader:
         catalog, outdated = view.catalog, self._outdated(view)
         about = catalog.about.get(FULLTEXT)
         indexing = self._indexing() if about is None else Indexing.from_json(about["indexing"])
-        shards = [
-            fulltext.decode(*open_part(self._files, self._tenant, FULLTEXT, part))
-            for part in chosen(FULLTEXT, catalog, outdated)
-        ]
-        shard = fulltext.merge(shards) if shards else fulltext.build((), Analyzer(indexing.analyzer))
+        shard = self._text(chosen(FULLTEXT, catalog, outdated), indexing)
         return self._with_vectors(Index(shard, indexing.sources), view.snapshot, catalog, outdated, indexing)
+
+    def _text(self, parts: Sequence[Part], indexing: Indexing) -> FullText:
+        """One shard of several, mapped where another process has merged them."""
+        if not parts:
+            return fulltext.build((), Analyzer(indexing.analyzer))
+        name = f"{_name(parts)}.{FULLTEXT}"
+        kept = self._merged.open(name) if len(parts) > 1 else None
+        if kept is not None:
+            return fulltext.decode(kept, name)
+        shard = fulltext.merge(
+            [fulltext.decode(*open_part(self._files, self._tenant, FULLTEXT, part)) for part in parts]
+        )
+        if len(parts) > 1:
+            self._merged.keep(name, shard.encode({"parts": len(parts)}))
+        return shard
+
+    def _aligned(self, index: Index, texts: Sequence[Part], parts: Sequence[Part], width: int) -> tuple[Array, Array]:
+        """The vectors of an index's events and the rows that have none, mapped where another process has made them."""
+        import numpy as np
+
+        name = f"{_name([*texts, *parts])}.{VECTOR}"
+        kept = self._merged.open(name) if len(parts) > 1 else None
+        if kept is not None:
+            return vectors.decode(kept, name).vector, np.zeros(0, np.int64)
+        shards = [vectors.decode(*open_part(self._files, self._tenant, VECTOR, part)) for part in parts]
+        found, missing = vectors.align(index.a["key"], shards, width)
+        if len(parts) > 1 and not len(missing):
+            self._merged.keep(name, vectors.Vectors(index.a["key"], found).encode({"parts": len(parts)}))
+        return found, missing
 
     def _opened(self, model: Mapping[str, Any] | None) -> tuple[Embedder | None, str]:
         """The embedder of the index's model, or why there is none."""
@@ -191,11 +220,8 @@ class Loader:
         base = Base(index, snapshot, outdated, indexing, embedder, dimension, "", False, weight, why)
         if not dimension:
             return base
-        shards = [
-            vectors.decode(*open_part(self._files, self._tenant, VECTOR, part))
-            for part in chosen(VECTOR, catalog, outdated)
-        ]
-        found, missing = vectors.align(index.a["key"], shards, dimension)
+        texts, parts = (chosen(kind, catalog, outdated) for kind in (FULLTEXT, VECTOR))
+        found, missing = self._aligned(index, texts, parts, dimension)
         if len(missing) and (embedder is None or len(missing) > EMBEDDED_AT_ONCE):
             base.why_no_vectors = why or f"{len(missing):,} events have no vector yet: materialize (cortex materialize)"
             return base
@@ -210,3 +236,8 @@ class Loader:
             index.ungraphed = np.flatnonzero(~known & found.any(axis=1)).astype(np.int32)
         base.has_vectors, base.model = True, model["id"] if model else embedder.id  # type: ignore[union-attr]
         return base
+
+
+def _name(parts: Sequence[Part]) -> str:
+    """What an index merged of these parts is kept under; their versions say what they hold and how it was made."""
+    return digest([part.version for part in parts]).removeprefix("sha256:")
