@@ -15,9 +15,11 @@ range can tell that it is what was written. Whoever reads the whole object compa
 from __future__ import annotations
 
 import json
+import re
 import sys
 import zlib
 from collections.abc import Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import canonical
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 MAGIC: Final = b"CPARRAY1"
 ALIGN: Final = 64
 BLOCK: Final = 1 << 16
+_DTYPE: Final = re.compile(r"[<|][iuf][1248]")
+_FIELDS: Final = {"arrays": dict, "kind": str, "meta": dict}
 _REMEDY: Final = "delete the object and materialize again: it is derived from the log"
 
 
@@ -45,16 +49,22 @@ class Arrays(Mapping[str, "Array"]):
             raise Corrupt(f"holds {head['kind']!r}, not {kind!r}", where=where, remedy=_REMEDY)
         self.meta: dict[str, Any] = head["meta"]
         self.nbytes = len(view)
-        self._arrays = {name: self._open(view, start, entry) for name, entry in head["arrays"].items()}
+        self._arrays = {name: self._open(view, start, name, entry) for name, entry in head["arrays"].items()}
 
-    def _open(self, view: memoryview, start: int, entry: list[Any]) -> Array:
+    def _open(self, view: memoryview, start: int, name: str, entry: Any) -> Array:
         import numpy as np
 
-        dtype, shape, offset = np.dtype(entry[0]), tuple(entry[1]), entry[2]
-        count = int(np.prod(shape, dtype=np.int64))
-        if start + offset + count * dtype.itemsize > len(view):
-            raise Corrupt("the object ends within its arrays", where=self.where, remedy=_REMEDY)
-        return np.frombuffer(view, dtype, count, start + offset).reshape(shape)
+        try:
+            kind, shape, offset = entry
+            count = prod(shape)
+            if not _DTYPE.fullmatch(kind) or offset < 0 or min(shape, default=0) < 0:
+                raise ValueError
+            dtype = np.dtype(kind)
+            if start + offset + count * dtype.itemsize > len(view):
+                raise Corrupt("the object ends within its arrays", where=self.where, remedy=_REMEDY)
+            return np.frombuffer(view, dtype, count, start + offset).reshape(shape)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise Corrupt(f"array {name[:64]!r} cannot be read", where=self.where, remedy=_REMEDY) from error
 
     def __getitem__(self, name: str) -> Array:
         return self._arrays[name]
@@ -77,6 +87,8 @@ def read_head(view: memoryview | bytes, where: str) -> tuple[dict[str, Any], int
         head: dict[str, Any] = json.loads(bytes(view[16 : 16 + length]))
     except ValueError as error:
         raise Corrupt("the head of the index part does not read", where=where, remedy=_REMEDY) from error
+    if not isinstance(head, dict) or not all(isinstance(head.get(name), kind) for name, kind in _FIELDS.items()):
+        raise Corrupt("the head of the index part lacks a field", where=where, remedy=_REMEDY)
     return head, _aligned(16 + length)
 
 

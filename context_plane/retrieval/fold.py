@@ -8,7 +8,7 @@ from its days, a year from its months, so that a long history is read as few obj
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -216,7 +216,7 @@ class _Fold:
             reach("index.day-written")
             if progress is not None:
                 progress(done, len(wanted))
-        compacted = self._compacted({**held, **{part.day: part for part in parts if part.passed}}, touched, days)
+        compacted = self._compacted({**held, **{part.day: part for part in parts if part.passed}}, touched)
         if parts or any(compacted.values()):
             self.history.store.sync()
             reach("index.synced")
@@ -241,10 +241,9 @@ class _Fold:
         self.history.store.put_content([(key, body)])
         return replace(part, version=version, size=len(body))
 
-    def _compacted(
-        self, held: Mapping[int, Part], touched: Mapping[int, int], days: tuple[int, int]
-    ) -> dict[str, list[Part]]:
-        """Months and years that touch the days, are over, and whose compacted part is missing or out of date."""
+    def _compacted(self, held: Mapping[int, Part], touched: Mapping[int, int]) -> dict[str, list[Part]]:
+        """Months and years that are over and whose compacted part is missing or out of date: not only those of this
+        run's days, because a month is over with the first day of the next."""
         newest = max(touched, default=0)
         found: dict[str, list[Part]] = {}
         below: Mapping[int, Part] = held
@@ -252,7 +251,7 @@ class _Fold:
         for level, name in ((level, self.kind + suffix) for level, suffix in levels):
             old = _held(name, self.about, self.catalog)
             made: dict[int, Part] = {}
-            for first, last in _periods(touched, days, level):
+            for first, last in sorted({period(day, level) for day in touched}):
                 inside = [below[day] for day in sorted(below) if first <= day <= last]
                 whole = all(day in held for day in touched if first <= day <= last)
                 if last >= newest or not whole or len(inside) < 2:
@@ -329,17 +328,6 @@ def _held(kind: str, about: Mapping[str, Any], catalog: Catalog) -> Mapping[int,
 def _uncovered(days: Mapping[int, Part], months: Mapping[int, Part]) -> dict[int, Part]:
     covered = {month_of(day) for day in months}
     return {day: part for day, part in days.items() if month_of(day) not in covered}
-
-
-def _periods(
-    touched: Iterable[int], days: tuple[int, int], level: Literal["month", "year"]
-) -> Iterator[tuple[int, int]]:
-    """First and last day of the months (years) in which a touched day of the range lies."""
-    seen: set[tuple[int, int]] = set()
-    for day in touched:
-        if days[0] <= day <= days[1]:
-            seen.add(period(day, level))
-    yield from sorted(seen)
 
 
 def period(day: int, level: Literal["month", "year"]) -> tuple[int, int]:

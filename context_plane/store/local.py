@@ -85,12 +85,6 @@ class LocalStore:
     def head(self, key: str) -> int | None:
         """Size in bytes; None where absent."""
         try:
-            os.lstat(self._file(key))  # readers ask for what is not there yet at every read: this is the cheapest way
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError:
-            pass  # opening says what is wrong
-        try:
             fd, size = self._open(key, _LOOK)
         except NotFound:
             return None

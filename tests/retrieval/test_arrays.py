@@ -89,7 +89,6 @@ def test_blocks_hold_the_checksums_of_what_lies_behind_them(size: int) -> None:
     body = encode(KIND, {}, {"a": np.arange(size, dtype=np.int64), "b": np.arange(3, dtype=np.uint8)})
     found = opened(body)
     head, start = read_head(body, "")
-    behind = body[start + len(found["blocks"].tobytes().ljust(1)) :] if not size else body[start:]
     first = min(offset for name, (_, _, offset) in head["arrays"].items() if name != "blocks")
     behind = body[start + first :]
     wanted = [zlib.crc32(behind[at : at + BLOCK]) for at in range(0, len(behind), BLOCK)]
@@ -124,7 +123,6 @@ def test_no_bit_of_magic_and_length_may_differ() -> None:
         refused(bytes(damaged))
 
 
-@pytest.mark.xfail(strict=True, reason="KeyError, TypeError, ValueError out of json, numpy and the reading of entries")
 def test_a_damaged_head_is_corrupt_or_means_the_same() -> None:
     """Whoever reads a range has no SHA-256 of the whole: a bit of the head must not raise anything else."""
     body = small()
@@ -157,19 +155,14 @@ def head_of(**changes: Any) -> bytes:
         {"arrays": {"a": ["<i4", [17], 0]}},
         {"arrays": {"a": ["<i4", [4], 56]}},
         {"arrays": {"a": ["<i4", [2**40, 2**20], 0]}},
-        *(
-            pytest.param(each, marks=pytest.mark.xfail(strict=True, reason="not translated, or read as it stands"))
-            for each in [
-                {"arrays": {"a": ["<i4", [4], -8]}},
-                {"arrays": {"a": ["<i4", [-4], 0]}},
-                {"arrays": {"a": ["<i4", [2**32, 2**32], 0]}},
-                {"arrays": {"a": ["|O", [1], 0]}},
-                {"arrays": {"a": ["nonsense", [1], 0]}},
-                {"arrays": {"a": ["<i4", ["4"], 0]}},
-                {"arrays": {"a": ["<i4"]}},
-                {"arrays": []},
-            ]
-        ),
+        {"arrays": {"a": ["<i4", [4], -8]}},
+        {"arrays": {"a": ["<i4", [-4], 0]}},
+        {"arrays": {"a": ["<i4", [2**32, 2**32], 0]}},
+        {"arrays": {"a": ["|O", [1], 0]}},
+        {"arrays": {"a": ["nonsense", [1], 0]}},
+        {"arrays": {"a": ["<i4", ["4"], 0]}},
+        {"arrays": {"a": ["<i4"]}},
+        {"arrays": []},
     ],
 )
 def test_a_head_that_does_not_fit_its_arrays_is_corrupt(changes: dict[str, Any]) -> None:
@@ -178,7 +171,6 @@ def test_a_head_that_does_not_fit_its_arrays_is_corrupt(changes: dict[str, Any])
     refused(head_of(**changes))
 
 
-@pytest.mark.xfail(strict=True, reason="KeyError for a head without its fields, TypeError for one that is a list")
 @pytest.mark.parametrize("head", [b"{}", b"[]", b"1", b'{"kind":"test","meta":{}}'])
 def test_a_head_without_its_fields_is_corrupt(head: bytes) -> None:
     """JSON that reads and is none of ours."""

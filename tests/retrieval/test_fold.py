@@ -355,7 +355,6 @@ def test_an_erased_entity_leaves_the_shards_of_its_days_only(plane: ContextPlane
     ask(plane, notes, Hashed())
 
 
-@pytest.mark.xfail(strict=True, reason="a month is compacted only by a run over a day of it after it is over")
 def test_a_month_is_compacted_when_the_next_begins(plane: ContextPlane) -> None:
     """As a plane lives: every day is materialized when it comes, by windows of what is stale."""
     for day in (JANUARY + 29, JANUARY + 30, JANUARY + 31):
