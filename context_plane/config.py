@@ -35,6 +35,35 @@ class IngestSettings:
 
 
 @dataclass(frozen=True)
+class CacheSettings:
+    """``[cache]`` in `plane.toml`: what the tiers may take, in MiB."""
+
+    memory_mb: int = 256
+    """What a process keeps decoded: indexes, tables of packs. Memory-mapped files are not counted, the system takes
+    their memory back when it needs it."""
+    disk_mb: int = 2_048
+    """Copies of a remote store's objects, and merged indexes."""
+    index_mb: int = 0
+    """The largest index that is searched from memory; larger ones are searched through LanceDB. 0 stands for half of the
+    machine's memory."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the memory tier."""
+        return self.memory_mb << 20
+
+    @property
+    def disk(self) -> int:
+        """Bytes of the disk tier."""
+        return self.disk_mb << 20
+
+    @property
+    def index(self) -> int:
+        """Bytes of the largest index that is searched from memory."""
+        return self.index_mb << 20 or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a plane is configured with."""
 
@@ -51,10 +80,12 @@ class Settings:
     max_staleness: float = 1.0
     """Seconds for which reads from a remote store may miss other processes' commits. A local store is always fresh."""
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    cache_limits: CacheSettings = field(default_factory=CacheSettings)
+    """``[cache]`` in `plane.toml`."""
 
     @property
     def cache(self) -> Path:
-        """Folder for parts fetched from a remote store."""
+        """Folder of the disk tier: copies of what lies in a remote store, merged indexes, usage."""
         return self.home / "cache"
 
     @property
@@ -81,14 +112,10 @@ def load_settings(home: str | os.PathLike[str] | None = None, environ: Mapping[s
     for name, variable in ENVIRONMENT.items():
         if env.get(variable):
             raw[name], where[name] = env[variable], variable
-    ingest = raw.pop("ingest", {})
-    _check_names(raw, Settings, str(file), leave=("home",))
-    if not isinstance(ingest, dict):
-        raise InputError("[ingest] is not a table", where=str(file), remedy="write it as [ingest]")
-    _check_names(ingest, IngestSettings, f"{file} [ingest]")
-    settings = Settings(
-        home=root, store=str(raw.pop("store", "") or root / "store"), ingest=_ingest(ingest, file), **raw
-    )
+    ingest, cache = _table(raw, "ingest", IngestSettings, file), _table(raw, "cache", CacheSettings, file)
+    _check_names(raw, Settings, str(file), leave=("home", "ingest", "cache_limits"))
+    store = str(raw.pop("store", "") or root / "store")
+    settings = Settings(home=root, store=store, ingest=_ingest(ingest, file), cache_limits=_cache(cache, file), **raw)
     _check_values(settings, where)
     return settings
 
@@ -100,6 +127,15 @@ def _read(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"plane.toml does not read: {error}", where=str(file), remedy="correct the file") from error
+
+
+def _table(raw: dict[str, Any], name: str, kind: type, file: Path) -> dict[str, Any]:
+    """A table of the file, taken out of it, its names checked."""
+    found = raw.pop(name, {})
+    if not isinstance(found, dict):
+        raise InputError(f"[{name}] is not a table", where=str(file), remedy=f"write it as [{name}]")
+    _check_names(found, kind, f"{file} [{name}]")
+    return found
 
 
 def _check_names(raw: Mapping[str, Any], kind: type, where: str, leave: tuple[str, ...] = ()) -> None:
@@ -125,6 +161,14 @@ def _ingest(raw: dict[str, Any], file: Path) -> IngestSettings:
         except InputError as error:
             raise InputError(error.what, where=f"{where} {name}", remedy=error.remedy) from error
     return settings
+
+
+def _cache(raw: dict[str, Any], file: Path) -> CacheSettings:
+    for name, value in raw.items():
+        if type(value) is not int or not 0 <= value <= 1 << 30:
+            remedy = "give a whole number of MiB, such as 256"
+            raise InputError(f"{name} is {value!r}", where=f"{file} [cache] {name}", remedy=remedy)
+    return CacheSettings(**raw)
 
 
 def _check_values(settings: Settings, where: Mapping[str, str]) -> None:

@@ -267,7 +267,8 @@ class ContextPlane:
         if self._files is None:
             from context_plane.parts.files import Files
 
-            self._files = Files(self.store, self.settings.cache)
+            limits = self.settings.cache_limits
+            self._files = Files(self.store, self.settings.cache, limits.memory, limits.disk)
         return self._files
 
     def close(self) -> None:

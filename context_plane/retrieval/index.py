@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from context_plane.retrieval.documents import Declared
@@ -313,9 +314,23 @@ class Index:
         return memoryview(self.a["docs"])  # type: ignore[arg-type]  # numpy's arrays are buffers
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays, without the graph's."""
-        return self.shard.nbytes + (0 if self.vectors is None else self.vectors.nbytes)
+    def held(self) -> int:
+        """Bytes of memory that are this process's own. Arrays over a memory-mapped file are not: the system takes their
+        memory back when it needs it."""
+        arrays = [*self.shard.arrays.values(), self.all_rows, *self._spans.values()]
+        arrays += [each for each in (self.vectors, self.hidden, self.counted, self.ungraphed) if each is not None]
+        for name in ("order_of_keys", "order_of_chains"):
+            arrays += self.__dict__.get(name, ())
+        per_row = 32 if self.chained else 24
+        return sum(map(own_bytes, arrays)) + max(1, len(self._rooms)) * per_row * self.rows
+
+
+def own_bytes(array: Array) -> int:
+    """Bytes of an array, 0 for one over a memory-mapped file."""
+    owner: Any = array
+    while isinstance(owner, type(array)) and owner.base is not None:
+        owner = owner.base
+    return 0 if isinstance(owner, memoryview) and isinstance(owner.obj, mmap) else array.nbytes
 
 
 def read_only(array: Array) -> Array:
