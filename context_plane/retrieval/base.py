@@ -42,7 +42,9 @@ class Base:
     """Whose parts they hold; `None` for none."""
     outdated: frozenset[int]
     indexing: Indexing
-    embedder: Embedder | None
+    embedder: Embedder | None = None
+    names: tuple[str, ...] = ()
+    """What each index was made of."""
     dimension: int = 0
     model: str = ""
     has_vectors: bool = False

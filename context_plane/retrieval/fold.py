@@ -162,7 +162,7 @@ def _grow_graph(
         grown = None if gone else grown
     body = near.build(key, vector, grown)
     version = hashlib.sha256(body).hexdigest()
-    history.store.put_content([(keys.graph(history.tenant, version), body)])
+    files.put(keys.graph(history.tenant, version), version, body)
     reach("index.graph-written")
     history.store.sync()
     part = Part(0, version, len(body), len(key), until, digest([each.version for each in chosen(VECTOR, catalog)]))
@@ -171,8 +171,13 @@ def _grow_graph(
 
 def open_graph(files: Files, tenant: str, part: Part, dimension: int) -> near.Near:
     """The graph of a snapshot. Raises `Corrupt`, `NotFound`."""
-    key = keys.graph(tenant, part.version)
+    key = graph_key(tenant, part)
     return near.open_graph(files.map(key, part.version, part.size), dimension, key)
+
+
+def graph_key(tenant: str, part: Part) -> str:
+    """Where a graph lies in the store."""
+    return keys.graph(tenant, part.version)
 
 
 def _merge_fulltext(views: Sequence[tuple[memoryview, str]], meta: Mapping[str, Any]) -> tuple[bytes, int]:
@@ -238,7 +243,7 @@ class _Fold:
     def _put(self, level: Level, body: bytes, part: Part) -> Part:
         version = hashlib.sha256(body).hexdigest()
         key = keys.index(self.history.tenant, self.kind, part.date, level, version)
-        self.history.store.put_content([(key, body)])
+        self.files.put(key, version, body)
         return replace(part, version=version, size=len(body))
 
     def _compacted(self, held: Mapping[int, Part], touched: Mapping[int, int]) -> dict[str, list[Part]]:

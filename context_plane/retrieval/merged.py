@@ -1,63 +1,69 @@
-"""Merged indexes on the local disk: what a process merged from many shards, for the next one to map.
+"""Merged indexes in the disk tier: what a process merged from many shards, for the next one to map.
 
 Merging a month of daily shards takes ten times as long as mapping the result. A file is named by what it was made of,
 checked block by block when it is opened, and only ever a copy: one that is missing, damaged or cannot be written costs
-the merging, nothing else. Of a tenant the newest few are kept, so that what was erased does not outlive its snapshot.
+the merging, nothing else. Of a tenant the few used last are kept, so that what was erased does not outlive its snapshot.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
-import os
 from pathlib import Path
 from typing import Final
-from uuid import uuid4
 
 from context_plane.errors import Corrupt
+from context_plane.parts.disk import Disk
+from context_plane.parts.files import mapped
 from context_plane.retrieval.arrays import intact
 
-_KEPT: Final = 4
-"""Files a tenant: text and vectors of the newest snapshot and of the one before it."""
+_KEPT: Final = 6
+"""Files a tenant: text and vectors of what was compacted, of the newest snapshot and of the one before it."""
 
 
 class Merged:
-    """The merged indexes of one tenant in a cache folder. Processes may share the folder."""
+    """The merged indexes of one tenant. Processes may share the disk tier."""
 
-    def __init__(self, cache: Path, tenant: str) -> None:
-        self._folder = cache / "indexes" / tenant
+    def __init__(self, disk: Disk, tenant: str) -> None:
+        self._disk = disk
+        self._folder = f"indexes/{tenant}"
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of a name; it may yet turn out to be damaged."""
+        return (self._disk.folder / self._folder / name).exists()
 
     def open(self, name: str) -> memoryview | None:
         """The bytes kept under a name, memory-mapped; `None` where there are none, or they are damaged."""
-        path = self._folder / name
-        try:
-            with path.open("rb") as file:
-                view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        except (OSError, ValueError):  # an empty file cannot be mapped
+        path = self._disk.path(f"{self._folder}/{name}")
+        if path is None:
             return None
         try:
+            view = mapped(path)
             good = intact(view, str(path))
-        except Corrupt:
+        except (OSError, ValueError, Corrupt):  # an empty file cannot be mapped
             good = False
-        with contextlib.suppress(OSError):
-            if not good:
-                path.unlink()
-                return None
-            os.utime(path)
-        return view if good else None
+        if not good:
+            self._disk.forget(f"{self._folder}/{name}")
+            return None
+        return view
 
-    def keep(self, name: str, body: bytes) -> None:
-        """Keeps bytes under a name, and of the others the newest ones. A full or read-only disk keeps nothing."""
-        temporary = self._folder / f"{uuid4().hex}.tmp"
+    def keep(self, name: str, body: bytes) -> memoryview | None:
+        """Keeps bytes under a name, and of the others those used last. The bytes, memory-mapped; `None` where the disk
+        is full, read-only, or too small for them."""
+        path = self._disk.keep(f"{self._folder}/{name}", body)
+        if path is None:
+            return None
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(body)
-            os.replace(temporary, self._folder / name)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            return
+            view = mapped(path)
+        except (OSError, ValueError):
+            return None
+        self._sweep(path)
+        return view
+
+    def _sweep(self, newest: Path) -> None:
+        """Removes all but the few used last. The time of change says when that was; the time of modification says how
+        much a file was used at all."""
         with contextlib.suppress(OSError):  # another process may sweep too
-            files = sorted(self._folder.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
-            for path in files[_KEPT:]:
+            files = [path for path in newest.parent.iterdir() if path != newest]
+            files.sort(key=lambda each: each.stat().st_ctime, reverse=True)
+            for path in files[_KEPT - 1 :]:
                 path.unlink()

@@ -7,7 +7,7 @@ its best by `scoring`, and the best of these are the answer.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -20,7 +20,8 @@ from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.fusion import fuse
 from context_plane.retrieval.hit import Hit, Scores
 from context_plane.retrieval.index import Index
-from context_plane.retrieval.loading import Base, Loader
+from context_plane.retrieval.base import Base
+from context_plane.retrieval.loading import Loader
 from context_plane.retrieval.question import Mode, ask, statistics
 from context_plane.retrieval.scoring import Found, Search
 from context_plane.retrieval.tail import Joined, join
@@ -66,9 +67,11 @@ class Query:
 class Searcher:
     """Searches one tenant. Safe for threads."""
 
-    def __init__(self, tenant: str, loader: Loader) -> None:
+    def __init__(self, tenant: str, loader: Loader, grown: Callable[[], None]) -> None:
+        """`grown` is called when the searcher has come to take more memory."""
         self._tenant = tenant
         self._loader = loader
+        self._grown = grown
         self._tails: dict[int, tuple[Base, Joined]] = {}
         self._last: tuple[View, Base, Joined] | None = None
         self._lock = threading.Lock()
@@ -81,6 +84,7 @@ class Searcher:
         if query.k == 0:
             return []
         base, joined = self._current(view)
+        base.searches += 1
         loops = kernels.choice.current()
         mode, vector = self._mode(query, base)
         question = ask("" if mode == "vector" else query.text, base.analyzer, vector)
@@ -94,9 +98,17 @@ class Searcher:
             found.append((index, search.best(query.k)))
         return self._hits(mode, found, query.k, loops)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory of all indexes and tails; memory-mapped files are not counted."""
+        return self._loader.nbytes + sum(joined.nbytes for _, joined in list(self._tails.values()))
+
     def warm(self, view: View) -> None:
         """Loads what the first search would have to wait for: index, tail, embedder and compiled loops."""
         base, _ = self._current(view, wait=True)
+        if len(base.indexes) > 1:
+            self._loader.merge(view, base)
+            base, _ = self._current(view, wait=True)
         kernels.choice.load()
         if base.embedder is not None:
             base.embedder.embed(["warm"])
@@ -141,13 +153,16 @@ class Searcher:
         the new one is loaded in a thread.
         """
         last = self._last
-        if last is not None and last[0] is view:
+        if last is not None and last[0] is view and not (wait or last[1].worth_merging):
             return last[1], last[2]
         if last is not None and not wait and last[0].number == view.number and self._loader.later(view):
             return last[1], last[2]
         base = self._loader.base(view)
+        if base.worth_merging:
+            self._loader.merge_later(view, base)
         joined = self._joined(view, base)
         self._last = view, base, joined
+        self._grown()
         return base, joined
 
     def _joined(self, view: View, base: Base) -> Joined:
@@ -166,7 +181,7 @@ class Searcher:
     def _join(self, view: View, base: Base) -> Joined:
         events = base.fresh(view)
         fresh = documents(events, base.indexing) if events.num_rows else ()
-        return join(base.index, fresh, base.analyzer, base.indexing.sources, base.embed)
+        return join(base.indexes, fresh, base.analyzer, base.indexing.sources, base.embed)
 
     def _hits(self, mode: Mode, found: Sequence[tuple[Index, Found]], k: int, loops: ModuleType) -> list[Hit]:
         """The k best of all indexes: by score, then in timeline order."""

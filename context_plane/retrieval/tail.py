@@ -29,30 +29,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Joined:
-    """An index of parts and the one of its tail, made to be searched together."""
+    """Indexes of parts and the one of their tail, made to be searched together."""
 
-    base: Index
+    base: tuple[Index, ...]
     tail: Index | None
 
     @cached_property
-    def indexes(self) -> list[Index]:
-        """Both, or the one there is."""
-        return [self.base] if self.tail is None else [self.base, self.tail]
+    def indexes(self) -> tuple[Index, ...]:
+        """All of them."""
+        return self.base if self.tail is None else (*self.base, self.tail)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory of the tail."""
+        return 0 if self.tail is None else self.tail.held
 
 
 def join(
-    base: Index, fresh: Iterable[Document], analyzer: Analyzer, sources: Mapping[str, Declared], embed: Embed | None
+    base: Sequence[Index],
+    fresh: Iterable[Document],
+    analyzer: Analyzer,
+    sources: Mapping[str, Declared],
+    embed: Embed | None,
 ) -> Joined:
-    """The base with the documents that it lacks. `embed` gives unit vectors; without it the tail has none."""
+    """The indexes with the documents that they lack. `embed` gives unit vectors; without it the tail has none.
+
+    Where there are several, none of their documents has neighbours (`loading`).
+    """
     documents = sorted(fresh, key=lambda each: (each.entity, each.at, each.source, each.id))
     if not documents:
-        return Joined(base, None)
+        return Joined(tuple(base), None)
     shard = build(documents, analyzer)
-    owned, lent = _seam(base, documents, sources)
     vectors = None if embed is None else embed([each.text for each in documents])
-    if not len(lent):
-        return Joined(base, Index(shard, sources, vectors=vectors))
-    return Joined(_hiding(base, owned), _mixed(base, shard, vectors, owned, lent, sources))
+    only = base[0] if len(base) == 1 else None
+    owned, lent = ((), ()) if only is None else _seam(only, documents, sources)
+    if only is None or not len(lent):
+        return Joined(tuple(base), Index(shard, sources, vectors=vectors))
+    return Joined((_hiding(only, owned),), _mixed(only, shard, vectors, owned, lent, sources))
 
 
 def _mixed(
