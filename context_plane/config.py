@@ -44,8 +44,8 @@ class CacheSettings:
     disk_mb: int = 2_048
     """Copies of a remote store's objects, and merged indexes."""
     index_mb: int = 0
-    """The largest index that is searched from memory; larger ones are searched through LanceDB. 0 stands for half of the
-    machine's memory."""
+    """The largest index that is searched from memory; larger ones are searched through LanceDB. 0 stands for half of
+    the machine's memory."""
 
     @property
     def memory(self) -> int:

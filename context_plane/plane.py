@@ -6,6 +6,7 @@ the same names.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -164,10 +165,29 @@ class ContextPlane:
         state = self._known(tenant)
         return self._searcher(state).search(state.view(as_of, known_at), asked)
 
-    def warm(self, tenant: str) -> None:
-        """Loads the tenant's index, its model and the compiled loops, so that no search has to wait for them."""
-        state = self._known(tenant)
-        self._searcher(state).warm(state.view())
+    def warm(self, tenant: str | None = None) -> None:
+        """Loads a tenant's index, its model and the compiled loops, so that no search has to wait for them.
+
+        Without a tenant: the indexes and packs that processes of this home used most lately, until memory is full.
+        """
+        if tenant is None:
+            self._warm_most_used()
+        else:
+            state = self._known(tenant)
+            self._searcher(state).warm(state.view())
+
+    def _warm_most_used(self) -> None:
+        for name in self.files.used().most_used:
+            if self.files.memory.used > self.settings.cache_limits.memory // 2:
+                return  # what is asked for soon needs room too
+            kind, tenant, *spec = name.split("/")
+            with contextlib.suppress(NotFound):  # what was used last month may be gone
+                if kind == "index":
+                    self.warm(tenant)
+                elif kind == "packs":
+                    state = self._known(tenant)
+                    view = state.view()
+                    state.bundles.warm(view, self._spec(spec[0], None, view))
 
     def snapshot(self, tenant: str) -> Snapshot | None:
         """The newest published snapshot, or `None` before the first."""
@@ -263,13 +283,14 @@ class ContextPlane:
 
     @property
     def files(self) -> Files:
-        """Verified local files of parts."""
-        if self._files is None:
-            from context_plane.parts.files import Files
+        """The cache: verified local files of parts, and what was made of them."""
+        with self._lock:
+            if self._files is None:
+                from context_plane.parts.files import Files
 
-            limits = self.settings.cache_limits
-            self._files = Files(self.store, self.settings.cache, limits.memory, limits.disk)
-        return self._files
+                limits = self.settings.cache_limits
+                self._files = Files(self.store, self.settings.cache, limits.memory, limits.disk)
+            return self._files
 
     def close(self) -> None:
         """Frees what the plane holds open. It may be used again afterwards."""
@@ -277,6 +298,9 @@ class ContextPlane:
             for state in self._tenants.values():
                 state.bundles.close()
             self._tenants.clear()
+            if self._files is not None:
+                self._files.close()
+                self._files = None
 
     def __enter__(self) -> Self:
         return self
@@ -304,14 +328,16 @@ class ContextPlane:
         return state
 
     def _searcher(self, state: Tenant) -> Searcher:
-        """What searches a tenant, with what the home declares about its sources."""
-        if state.searcher is None:
-            from context_plane.retrieval.loading import Loader
-            from context_plane.retrieval.searcher import Searcher
+        """What searches a tenant, with what the home declares about its sources: held as long as the cache has room."""
+        searcher: Searcher = self.files.memory.obtain(("index", state.name), lambda: self._new_searcher(state.name))
+        return searcher
 
-            loader = Loader(state.name, self.files, self.home.indexing, self.embedder)
-            state.searcher = Searcher(state.name, loader)
-        return state.searcher
+    def _new_searcher(self, tenant: str) -> Searcher:
+        from context_plane.retrieval.loading import Loader
+        from context_plane.retrieval.searcher import Searcher
+
+        loader = Loader(tenant, self.files, self.home.indexing, self.embedder)
+        return Searcher(tenant, loader, self.files.grown)
 
     def embedder(self, name: str | None = None) -> Embedder | None:
         """The embedder of a name, by default the home's; opened once. `None` where that is ``none``."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from context_plane.parts.files import Files
     from context_plane.parts.snapshots import Snapshots
     from context_plane.parts.view import View
-    from context_plane.retrieval.searcher import Searcher
     from context_plane.store.base import Store
 
 Cut = str | date | datetime | int | None
@@ -33,8 +32,6 @@ class Tenant:
         self.history: History = History(store, name)
         self.snapshots: Snapshots = Snapshots(store, name)
         self.bundles: BundleReader = BundleReader(name, files)
-        self.searcher: Searcher | None = None
-        """Made with the first search: most readers of bundles never make one."""
         self.lock = threading.Lock()
         """Held by who ingests: batches of one process would only race each other."""
         self._files = files

@@ -14,11 +14,14 @@ from context_plane.bundles.pack import Pack, entity_hash
 from context_plane.store import keys
 
 if TYPE_CHECKING:
-    from context_plane.parts.files import Files
+    from context_plane.parts.files import Files, Object
     from context_plane.parts.part import Part
 
 _ROW_BITS: Final = 32
 _ROW_MASK: Final = (1 << _ROW_BITS) - 1
+_PER_PACK: Final = 1_024
+_PER_ENTITY: Final = 136
+"""Bytes of an entry of a dictionary of numbers."""
 Place = tuple[Pack, int]
 
 
@@ -36,6 +39,18 @@ class Chain:
 
     def __len__(self) -> int:
         return len(self._parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, about: the packs themselves are memory-mapped."""
+        return _PER_PACK * len(self._parts) + _PER_ENTITY * len(self._newest or ())
+
+    def load(self) -> None:
+        """Fetches all packs, and finds the newest bundle of every entity."""
+        self._fetch(len(self._parts) - 1)
+        if self._newest is None and self._parts:
+            self._newest = self._heads(len(self._parts) - 1)
+            self._files.grown()
 
     def find(self, entity: str, instant: int) -> bytes | None:
         """The body of the entity's bundle at an instant, or `None` where packs cannot tell."""
@@ -93,8 +108,8 @@ class Chain:
         return self._pack(at + 1)
 
     def _newest_place(self, entity: str, hashed: int) -> Place | None:
-        if self._newest is None:
-            self._newest = self._heads(len(self._parts) - 1)
+        self.load()
+        assert self._newest is not None
         place = self._newest.get(hashed)
         if place is None:
             return None
@@ -116,15 +131,23 @@ class Chain:
         Of two entities with one 64-bit hash only one is in it (at a million entities: once in 37 million snapshots).
         """
         heads: dict[int, int] = {}
+        self._fetch(at)
         for index in range(at + 1):
             base = index << _ROW_BITS
             heads.update((hashed, base | row) for hashed, row in self._pack(index).index())
         return heads
 
+    def _fetch(self, at: int) -> None:
+        """Fetches the packs up to one from a remote store, in parallel."""
+        self._files.prefetch(self._object(index) for index in range(at + 1) if self._packs[index] is None)
+
+    def _object(self, index: int) -> Object:
+        part = self._parts[index]
+        return keys.pack(self._tenant, self._spec, part.date, part.version), part.version, part.size
+
     def _pack(self, index: int) -> Pack:
         pack = self._packs[index]
         if pack is None:
-            part = self._parts[index]
-            key = keys.pack(self._tenant, self._spec, part.date, part.version)
-            pack = self._packs[index] = Pack(self._files.map(key, part.version, part.size), key)
+            found = self._object(index)
+            pack = self._packs[index] = Pack(self._files.map(*found), found[0])
         return pack

@@ -185,7 +185,7 @@ def _build_group(
     with Evaluator(spec, history.tenant) as evaluator:
         evaluator.load(paths)
         for wanted in group:
-            part, sample = _build_pack(history, spec, evaluator, wanted)
+            part, sample = _build_pack(history, files, spec, evaluator, wanted)
             parts.append(part)
             if sample is not None:
                 samples[len(parts) - 1] = sample
@@ -200,7 +200,7 @@ def _build_group(
 
 
 def _build_pack(
-    history: History, spec: ContextSpec, evaluator: Evaluator, wanted: Plan
+    history: History, files: Files, spec: ContextSpec, evaluator: Evaluator, wanted: Plan
 ) -> tuple[Part, Evaluated | None]:
     mark = wanted.mark
     changed = evaluator.changed(mark.previous, mark.instant)
@@ -226,7 +226,7 @@ def _build_pack(
         previous=mark.previous,
         checks={"bundle_count": [b.entity for b in bundles] == list(changed)},
     )
-    history.store.put_content([(keys.pack(history.tenant, spec.name, part.date, version), body)])
+    files.put(keys.pack(history.tenant, spec.name, part.date, version), version, body)
     return part, bundles[len(bundles) // 2] if bundles else None
 
 
@@ -234,11 +234,11 @@ def _paths(history: History, files: Files, catalog: Catalog, group: Sequence[Pla
     since = [p.since for p in group]
     first = None if None in since else min(day for day in since if day is not None)
     last = group[-1].mark.day
-    return [
-        files.fetch(keys.timeline(history.tenant, part.date, part.version), part.version, part.size)
+    return files.fetch_all(
+        (keys.timeline(history.tenant, part.date, part.version), part.version, part.size)
         for day, part in catalog.of(TIMELINE).items()
         if day <= last and (first is None or day >= first)
-    ]
+    )
 
 
 def _same_again(spec: ContextSpec, tenant: str, paths: Sequence[Path], instant: int, sample: Evaluated) -> bool:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from context_plane.parts.files import Files
     from context_plane.parts.view import View
 
-_CHAINS_KEPT: Final = 8
 _EVALUATORS_KEPT: Final = 8
 
 
@@ -32,7 +31,6 @@ class BundleReader:
     def __init__(self, tenant: str, files: Files) -> None:
         self._tenant = tenant
         self._files = files
-        self._chains: dict[tuple[int, str, str], Chain] = {}
         self._evaluators: dict[str, Evaluator] = {}
         self._lock = threading.RLock()
 
@@ -120,17 +118,20 @@ class BundleReader:
         """The packs of exactly this spec in the view's snapshot, or `None` where there are none."""
         if view.snapshot is None:
             return None
-        key = (view.snapshot.number, spec.name, spec.hash)
-        chain = self._chains.get(key)
-        if chain is None:
-            about = view.catalog.about.get(CONTEXTS + spec.name, {})
-            parts = view.catalog.of(CONTEXTS + spec.name) if about.get("hash") == spec.hash else {}
-            chain = Chain(self._tenant, spec.name, [parts[day] for day in sorted(parts)], self._files)
-            with self._lock:
-                while len(self._chains) >= _CHAINS_KEPT:
-                    self._chains.pop(next(iter(self._chains)))
-                self._chains[key] = chain
+        key = ("packs", self._tenant, spec.name, view.snapshot.number, spec.hash)
+        chain: Chain = self._files.memory.obtain(key, lambda: self._open_chain(view, spec))
         return chain if len(chain) else None
+
+    def _open_chain(self, view: View, spec: ContextSpec) -> Chain:
+        about = view.catalog.about.get(CONTEXTS + spec.name, {})
+        parts = view.catalog.of(CONTEXTS + spec.name) if about.get("hash") == spec.hash else {}
+        return Chain(self._tenant, spec.name, [parts[day] for day in sorted(parts)], self._files)
+
+    def warm(self, view: View, spec: ContextSpec) -> None:
+        """Loads what the first bundle would have to wait for."""
+        chain = self._chain(view, spec)
+        if chain is not None:
+            chain.load()
 
     def close(self) -> None:
         """Frees the database connections."""

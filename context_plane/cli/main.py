@@ -21,7 +21,7 @@ import click
 
 from context_plane.cli import failures, plugins
 
-BUILT_IN: Final = ("init", "doctor", "demo", "ingest", "context", "search", "sql")
+BUILT_IN: Final = ("init", "doctor", "demo", "ingest", "context", "search", "sql", "cache")
 """Our own commands, in the order of `--help`; each is the attribute `command` of the module of its name."""
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
@@ -111,6 +111,9 @@ def _debug_option() -> click.Option:
 
 def _debuggable(command: click.Command) -> click.Command:
     """The command with `--debug`, which every command has, others' too."""
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            _debuggable(inner)
     if not any("--debug" in parameter.opts for parameter in command.params):
         command.params.append(_debug_option())
     return command

@@ -1,8 +1,8 @@
 """The memory tier: what a process holds decoded, bounded by bytes, with adaptive replacement.
 
-ARC (Megiddo and Modha, FAST 2003), counting bytes instead of pages: what was asked for once and what was asked for again
-compete for one budget, and what each lost lately decides who gets more of it. So a scan over all tenants does not push
-out those that are asked for all day.
+ARC (Megiddo and Modha, FAST 2003), counting bytes instead of pages: what was asked for once and what was asked for
+again compete for one budget, and what each lost lately decides who gets more of it. So a scan over all tenants does not
+push out those that are asked for all day.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Arc:
             self._fit(key)
 
     def obtain(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The value under a key, made and held where it is not there. Two callers at once may both make it; one stays."""
+        """The value under a key, made and held where it is not there. Of two made at once one stays."""
         found = self.get(key)
         if found is None:
             made = make()

@@ -1,9 +1,9 @@
 """The disk tier: copies of objects and of what was made from them, bounded by bytes, shared by processes.
 
-Here belongs what stays and what goes. Eviction is by frequency that fades with time: every access counts one, and counts
-half as much with every day that passes. That order can be kept in one number that needs no updating as time goes by
-(forward decay: Cormode et al., ICDE 2009) — the instant at which a single access would count as much as all so far do —
-and that number is the file's modification time. So there is no index to keep, to lock or to repair.
+Here belongs what stays and what goes. Eviction is by frequency that fades with time: every access counts one, and
+counts half as much with every day that passes. That order can be kept in one number that needs no updating as time goes
+by (forward decay: Cormode et al., ICDE 2009) — the instant at which a single access would count as much as all so far
+do — and that number is the file's modification time. So there is no index to keep, to lock or to repair.
 """
 
 from __future__ import annotations

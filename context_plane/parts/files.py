@@ -1,9 +1,9 @@
 """The cache: memory, then disk, then store — one for parts, packs of bundles and indexes.
 
 Here belongs how an object's bytes come to where they are read. On a local store a part is read where it lies; from a
-remote one it is fetched once, with one request, into the disk tier (`disk`) that processes share, and mapped from there.
-What is decoded or merged of them is held in the memory tier (`arc`). Each object is verified once per process, so that a
-damaged one is an error that names it and never a wrong answer.
+remote one it is fetched once, with one request, into the disk tier (`disk`) that processes share, and mapped from
+there. What is decoded or merged of them is held in the memory tier (`arc`). Each object is verified once per process,
+so that a damaged one is an error that names it and never a wrong answer.
 """
 
 from __future__ import annotations
@@ -70,6 +70,12 @@ class Files:
         remedy = f"free space there, or raise disk_mb under [cache] in plane.toml (now {self.disk.limit >> 20})"
         raise Infeasible(what, where=str(self.disk.folder), remedy=remedy)
 
+    def fetch_all(self, objects: Iterable[Object]) -> list[Path]:
+        """The local files of objects, fetched in parallel. Raises like `fetch`."""
+        wanted = list(objects)
+        self.prefetch(wanted)
+        return [self.fetch(*each) for each in wanted]
+
     def map(self, key: str, sha256: str, size: int) -> memoryview:
         """The object's bytes, memory-mapped; in memory where no disk takes them. Raises `Corrupt`, `NotFound`."""
         found = self._found(key, sha256, size)
@@ -119,8 +125,10 @@ class Files:
                 named[named_by(key)] += count
             usage.record(self._usage, fresh, named)
 
-    def report(self) -> None:
-        """What `close` says, once an hour: called where something was slow anyway."""
+    def grown(self) -> None:
+        """To be called when something held in memory has come to take more, which was slow anyway: measures what is
+        held, drops what has to go, and once an hour says what was used."""
+        self.memory.measure()
         if time.monotonic() > self._report_at:
             self.close()
 

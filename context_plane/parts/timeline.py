@@ -156,7 +156,7 @@ def _build_day(
     body = encode(events)
     version = hashlib.sha256(body).hexdigest()
     part = Part(day, version, len(body), events.num_rows, until, checks=check(events, day, recorded))
-    history.store.put_content([(keys.timeline(history.tenant, part.date, version), body)])
+    files.put(keys.timeline(history.tenant, part.date, version), version, body)
     return part
 
 

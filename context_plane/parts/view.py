@@ -73,10 +73,10 @@ class View:
 
     def paths(self, since: int | None = None, until: int | None = None) -> list[Path]:
         """Verified local Parquet files of those days."""
-        return [
-            self.files.fetch(keys.timeline(self.tenant, part.date, part.version), part.version, part.size)
+        return self.files.fetch_all(
+            (keys.timeline(self.tenant, part.date, part.version), part.version, part.size)
             for part in self.parts(since, until)
-        ]
+        )
 
     def fresh(self, entity: str | None = None, since: int | None = None, until: int | None = None) -> pa.Table:
         """The tail's events (of one entity) with a time in [since, until) and before `as_of`, in timeline order."""

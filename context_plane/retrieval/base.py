@@ -1,4 +1,4 @@
-"""Bases: the indexes over the parts of one snapshot, and what is needed to search them together with what came since."""
+"""Bases: the indexes over the parts of one snapshot, and what is needed to search them with what came since."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Base:
     """Share of cosines in hybrid scores."""
     why_no_vectors: str = ""
     searches: int = 0
-    """How many were made so far."""
+    """How many were made since it was last asked whether merging is worth it."""
+    superseded: bool = False
+    """Whether one index has been merged of these."""
     _known: dict[str, Array] = field(default_factory=dict)
 
     @cached_property

@@ -54,7 +54,7 @@ class ChainedSearch(Search):
 
         dirty = self._fill(room, None)
         allowed = self._allowed(room, dirty, rows)
-        best = allowed[self.kernels.top(self._written(room, allowed), max(k, MOST_COMPARED // 4))]
+        best = allowed[self.kernels.top(self._written(room, allowed), allowed, max(k, MOST_COMPARED // 4))]
         candidates = np.union1d(best, self._allowed(room, self.lent_to(room, found), rows)).astype(np.int32)
         bm25 = self._written(room, candidates)
         self.kernels.clear(room.buffer, dirty)
@@ -71,7 +71,7 @@ class ChainedSearch(Search):
         near = self.fuse.near != 0 and self.index.vectors is not None and len(rows) > 0
         if near:
             cosine = self._cosine(room, rows, self.dots)
-        best = self.kernels.top(self.fuse(bm25, cosine), k)
+        best = self.kernels.top(self.fuse(bm25, cosine), rows, k)
         rows, bm25, cosine = rows[best], bm25[best], cosine[best]
         if near:
             cosine = self._cosine(room, rows, self._exact_dots)

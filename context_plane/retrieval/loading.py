@@ -117,9 +117,10 @@ class Loader:
         key = self._key(view)
         with self._lock:
             known = self._bases.get(key)
-            if known is not None and len(known.indexes) < 2:
-                return known
-            return self._keep(key, self._load(view, apart=False))
+            if known is None or len(known.indexes) > 1:
+                known = self._keep(key, self._load(view, apart=False))
+        base.superseded = True
+        return known
 
     def _keep(self, key: Key, base: Base) -> Base:
         self._bases.pop(key, None)
@@ -219,9 +220,7 @@ class Loader:
         found, missing = vectors.align(index.a["key"], shards, width)
         if not several or len(missing):
             return found, missing
-        mapped = self._merged.keep(
-            name, vectors.Vectors(index.a["key"], found).encode({"parts": len(group.vectors)})
-        )
+        mapped = self._merged.keep(name, vectors.Vectors(index.a["key"], found).encode({"parts": len(group.vectors)}))
         return found if mapped is None else vectors.decode(mapped, name).vector, missing
 
     def _opened(self, model: Mapping[str, Any] | None) -> tuple[Embedder | None, str]:

@@ -2,7 +2,7 @@
 
 Merging a month of daily shards takes ten times as long as mapping the result. A file is named by what it was made of,
 checked block by block when it is opened, and only ever a copy: one that is missing, damaged or cannot be written costs
-the merging, nothing else. Of a tenant the few used last are kept, so that what was erased does not outlive its snapshot.
+the merging, nothing else. Of a tenant the few used last are kept: what was erased does not outlive its snapshot.
 """
 
 from __future__ import annotations

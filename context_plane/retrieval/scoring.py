@@ -111,9 +111,12 @@ class Search:
         assert index.graph is not None
         assert vector is not None
         found = index.rows_of(index.graph.near(vector, min(index.rows, pool)))
+        while not len(found) and pool < index.rows:  # how near the rest is must be known
+            pool *= 8
+            found = index.rows_of(index.graph.near(vector, min(index.rows, pool)))
         if index.ungraphed is None or not len(index.ungraphed):
             return found, len(found)
-        others = index.ungraphed[self.kernels.top(self.dots(index.ungraphed), pool)]
+        others = index.ungraphed[self.kernels.top(self.dots(index.ungraphed), index.ungraphed, pool)]
         return np.concatenate([found, others]), len(found)
 
     def _near(self, room: Room, rows: Array | None, pool: int) -> Array:

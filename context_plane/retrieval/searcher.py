@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from context_plane.errors import Infeasible, InputError
 from context_plane.retrieval import kernels
+from context_plane.retrieval.base import Base
 from context_plane.retrieval.chained import ChainedSearch
 from context_plane.retrieval.documents import documents
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.fusion import fuse
 from context_plane.retrieval.hit import Hit, Scores
 from context_plane.retrieval.index import Index
-from context_plane.retrieval.base import Base
 from context_plane.retrieval.loading import Loader
 from context_plane.retrieval.question import Mode, ask, statistics
 from context_plane.retrieval.scoring import Found, Search
@@ -153,12 +153,13 @@ class Searcher:
         the new one is loaded in a thread.
         """
         last = self._last
-        if last is not None and last[0] is view and not (wait or last[1].worth_merging):
+        if last is not None and last[0] is view and not (wait or last[1].superseded or last[1].worth_merging):
             return last[1], last[2]
         if last is not None and not wait and last[0].number == view.number and self._loader.later(view):
             return last[1], last[2]
         base = self._loader.base(view)
         if base.worth_merging:
+            base.searches = 0
             self._loader.merge_later(view, base)
         joined = self._joined(view, base)
         self._last = view, base, joined

@@ -62,9 +62,10 @@ def join(
     shard = build(documents, analyzer)
     vectors = None if embed is None else embed([each.text for each in documents])
     only = base[0] if len(base) == 1 else None
-    owned, lent = ((), ()) if only is None else _seam(only, documents, sources)
-    if only is None or not len(lent):
+    seam = None if only is None else _seam(only, documents, sources)
+    if only is None or seam is None:
         return Joined(tuple(base), Index(shard, sources, vectors=vectors))
+    owned, lent = seam
     return Joined((_hiding(only, owned),), _mixed(only, shard, vectors, owned, lent, sources))
 
 
@@ -102,8 +103,9 @@ def _hiding(base: Index, rows: Array) -> Index:
     return index
 
 
-def _seam(base: Index, documents: Sequence[Document], sources: Mapping[str, Declared]) -> tuple[Array, Array]:
-    """Rows of the base that fresh documents are neighbours of, and these with the rows that lend to them."""
+def _seam(base: Index, documents: Sequence[Document], sources: Mapping[str, Declared]) -> tuple[Array, Array] | None:
+    """Rows of the base that fresh documents are neighbours of, and these with the rows that lend to them; `None` where
+    there are none."""
     import numpy as np
 
     owned: set[int] = set()
@@ -113,7 +115,7 @@ def _seam(base: Index, documents: Sequence[Document], sources: Mapping[str, Decl
             for first, last in spans:
                 owned.update(rows[max(0, first - reach) : last + reach].tolist())
                 lent.update(rows[max(0, first - 2 * reach) : last + 2 * reach].tolist())
-    return np.array(sorted(owned), np.int32), np.array(sorted(lent | owned), np.int32)
+    return (np.array(sorted(owned), np.int32), np.array(sorted(lent | owned), np.int32)) if lent | owned else None
 
 
 def _neighbours(

@@ -15,7 +15,9 @@ from context_plane.errors import Corrupt
 from context_plane.instants import SECOND
 from context_plane.parts.view import View
 from context_plane.retrieval import kernels, loading
-from context_plane.retrieval.loading import Base, Loader
+from context_plane.retrieval.base import Base
+from context_plane.retrieval.loading import Loader
+from context_plane.retrieval.searcher import Searcher
 from tests.retrieval.oracle import Hashed, Note
 from tests.retrieval.test_brute_force import START, event, materialize, plane_of
 
@@ -51,10 +53,12 @@ def view_of(plane: ContextPlane) -> View:
     return plane._known("acme").view()
 
 
+def searcher_of(plane: ContextPlane) -> Searcher:
+    return plane._searcher(plane._known("acme"))
+
+
 def loader_of(plane: ContextPlane) -> Loader:
-    searcher = plane._known("acme").searcher
-    assert searcher is not None
-    return searcher._loader
+    return searcher_of(plane)._loader
 
 
 class Gate:
@@ -106,11 +110,9 @@ def test_the_old_index_serves_while_a_new_snapshot_is_loaded(plane: ContextPlane
     settle(gate)
     assert plane.search("acme", "alpha w3") == before
     assert gate.calls == 1
-    searcher = plane._known("acme").searcher
-    assert searcher is not None
-    base, joined = searcher._current(view_of(plane))
+    base, joined = searcher_of(plane)._current(view_of(plane))
     assert base.snapshot is plane.snapshot("acme")
-    assert (joined.tail, joined.base.rows) == (None, 3)
+    assert (joined.tail, [index.rows for index in joined.base]) == (None, [3])
 
 
 def test_an_event_is_found_while_the_index_is_loaded(plane: ContextPlane, gate: Gate) -> None:
@@ -181,7 +183,7 @@ def test_two_indexes_are_kept(plane: ContextPlane, gate: Gate) -> None:
     for id_ in ("2", "3"):
         ingest(plane, id_)
         materialize(plane)
-        plane._known("acme").searcher = None
+        plane.files.memory.drop(lambda _: True)
         found(plane)
     assert gate.calls == 2
     for _ in range(2):

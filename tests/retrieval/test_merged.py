@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from context_plane import ContextPlane
+from context_plane.parts.disk import Disk
 from context_plane.retrieval import fulltext
-from context_plane.retrieval.merged import Merged
+from context_plane.retrieval.merged import _KEPT, Merged
 from tests.retrieval.oracle import Hashed
 
 DAYS = 3
@@ -78,8 +79,10 @@ def test_a_folder_that_cannot_be_written_costs_only_the_merging(home: Path) -> N
     assert found(home)[0].text == "alpha note 4"
 
 
-def test_only_the_newest_files_are_kept(tmp_path: Path) -> None:
-    merged = Merged(tmp_path, "acme")
-    for _ in range(9):
-        merged.keep(uuid4().hex, b"x")
-    assert len(list((tmp_path / "indexes" / "acme").iterdir())) == 4
+def test_only_the_files_used_last_are_kept(tmp_path: Path) -> None:
+    merged = Merged(Disk(tmp_path, 1 << 20), "acme")
+    names = [f"file{number}" for number in range(9)]
+    for name in names:
+        merged.keep(name, b"x")
+        time.sleep(0.01)
+    assert sorted(path.name for path in (tmp_path / "indexes" / "acme").iterdir()) == names[-_KEPT:]

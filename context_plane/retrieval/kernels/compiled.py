@@ -329,8 +329,8 @@ def count_before(post_start, post_row, time, terms, cut, out):
 
 
 @_jit
-def top(scores, k):
-    # A heap whose root is the worst of the best: the lowest score, of equal ones the highest place.
+def top(scores, order, k):
+    # A heap whose root is the worst of the best: the lowest score, of equal ones the last in order.
     places = np.empty(k, np.int64)
     size = 0
     for i in range(len(scores)):
@@ -342,12 +342,12 @@ def top(scores, k):
             while at:
                 parent = (at - 1) >> 1
                 if scores[places[parent]] < scores[places[at]] or (
-                    scores[places[parent]] == scores[places[at]] and places[parent] > places[at]
+                    scores[places[parent]] == scores[places[at]] and order[places[parent]] > order[places[at]]
                 ):
                     break
                 places[parent], places[at] = places[at], places[parent]
                 at = parent
-        elif score > scores[places[0]]:
+        elif score > scores[places[0]] or (score == scores[places[0]] and order[i] < order[places[0]]):
             places[0] = i
             at = 0
             while True:
@@ -357,11 +357,11 @@ def top(scores, k):
                 right = child + 1
                 if right < size and (
                     scores[places[right]] < scores[places[child]]
-                    or (scores[places[right]] == scores[places[child]] and places[right] > places[child])
+                    or (scores[places[right]] == scores[places[child]] and order[places[right]] > order[places[child]])
                 ):
                     child = right
                 if scores[places[at]] < scores[places[child]] or (
-                    scores[places[at]] == scores[places[child]] and places[at] > places[child]
+                    scores[places[at]] == scores[places[child]] and order[places[at]] > order[places[child]]
                 ):
                     break
                 places[at], places[child] = places[child], places[at]
@@ -464,7 +464,7 @@ def _fused(bm25, cosine, text, near, out):
 
 @_jit
 def _finished(candidates, bm25, fused, vectors, query, text, near, k):
-    best = top(fused, k)
+    best = top(fused, candidates, k)
     rows = np.empty(len(best), np.int32)
     of_text = np.empty(len(best), np.float32)
     of_vector = np.zeros(len(best), np.float32)
@@ -602,10 +602,10 @@ def _compare(
 
 
 @_jit
-def _kth(fused, k):
+def _kth(fused, rows, k):
     if len(fused) < k:
         return -np.inf
-    best = top(fused, k)
+    best = top(fused, rows, k)
     worst = np.float32(np.inf)
     for i in range(len(best)):
         worst = min(worst, fused[best[i]])
@@ -626,7 +626,7 @@ def _best_unseen(rows, buffer, count, stamps, stamp, out):
     scores = np.empty(len(rows), np.float32)
     gather(buffer, rows, scores)
     size = 0
-    places = top(scores, count)
+    places = top(scores, rows, count)
     for i in range(len(places)):
         row = rows[places[i]]
         if stamps[row] != stamp:
@@ -731,22 +731,22 @@ def rank_postings(
         if t + 1 == len(order) or post_start[terms[order[t + 1]] + 1] - post_start[terms[order[t + 1]]] > ESTIMATED:
             more = total + _best_unseen(kept[:size], buffer, FIRST * k, stamps, stamp + 1, candidates[total:])
             _compare(candidates[total:more], *asked, rest, worst, bm25[total:more], fused[total:more])
-            worst, first = max(worst, _kth(fused[:more], k)), total == 0
+            worst, first = max(worst, _kth(fused[:more], candidates[:more], k)), total == 0
             total = more
             if first:
                 more += _unseen(found, everything, stamps, stamp, candidates[total:])
                 _compare(candidates[total:more], *asked, rest, worst, bm25[total:more], fused[total:more])
-                worst, total = max(worst, _kth(fused[:more], k)), more
+                worst, total = max(worst, _kth(fused[:more], candidates[:more], k)), more
     if not total:  # no term of the question is here
         total = _unseen(found, everything, stamps, stamp, candidates)
         _compare(candidates[:total], *asked, rest, worst, bm25[:total], fused[:total])
-        worst = _kth(fused[:total], k)
+        worst = _kth(fused[:total], candidates[:total], k)
     ceiling = text * rest + reach
     portion = 8 * FIRST * k
     while portion < most and _hopeful(kept[:size], buffer, text, ceiling, worst) > portion:
         more = total + _best_unseen(kept[:size], buffer, portion, stamps, stamp + 1, candidates[total:])
         _compare(candidates[total:more], *asked, rest, worst, bm25[total:more], fused[total:more])
-        worst, total = max(worst, _kth(fused[:more], k)), more
+        worst, total = max(worst, _kth(fused[:more], candidates[:more], k)), more
         portion *= 4
     more = total
     if _hopeful(kept[:size], buffer, text, ceiling, worst) > most:

@@ -286,15 +286,17 @@ def count_before(post_start: Array, post_row: Array, time: Array, terms: Array, 
         out[place] = np.count_nonzero(time[post_row[post_start[term] : post_start[term + 1]]] < cut)
 
 
-def top(scores: Array, k: int) -> Array:
-    """The places of the k highest scores, of equal ones the first; in no particular order."""
+def top(scores: Array, order: Array, k: int) -> Array:
+    """The places of the k highest scores, of equal ones those lowest in `order`; in no particular order."""
     if k >= len(scores):
         return np.arange(len(scores))
     if k <= 0:
         return np.zeros(0, np.int64)
     worst = np.partition(scores, len(scores) - k)[len(scores) - k]
     better, equal = np.flatnonzero(scores > worst), np.flatnonzero(scores == worst)
-    return np.concatenate([better, equal[: k - len(better)]])
+    if len(equal) > k - len(better):
+        equal = equal[np.argsort(order[equal], kind="stable")[: k - len(better)]]
+    return np.concatenate([better, equal])
 
 
 def lookup(terms: Array, post_start: Array, hashes: Array, numbers: Array, frequency: Array) -> None:
@@ -323,7 +325,7 @@ def _ranked(candidates: Array, bm25: Array, vectors: Array, query: Array, text: 
     compared = near != 0 and len(vectors) > 0 and len(candidates) > 0
     if compared:
         dots(vectors, query, candidates, cosine)
-    best = top(_fused(bm25, cosine, text, near), k)
+    best = top(_fused(bm25, cosine, text, near), candidates, k)
     rows, bm25, cosine = candidates[best], bm25[best], cosine[best]
     if compared:
         exact_dots(vectors, query, rows, cosine)
@@ -416,7 +418,7 @@ def rank_postings(
         mark(rows, stamps, stamp)
     allowed = held if everything else held[stamps[held] == stamp]
     scores = buffer[allowed]
-    candidates, reach, worst = allowed[top(scores, FIRST * k)], 0.0, inf
+    candidates, reach, worst = allowed[top(scores, allowed, FIRST * k)], 0.0, inf
     if near:
         cosine = np.empty(len(found), np.float32)
         dots(vectors, query, found, cosine)
@@ -429,7 +431,7 @@ def rank_postings(
         fused += buffer[candidates] * np.float32(text)
         worst = float(np.partition(fused, len(fused) - k)[len(fused) - k]) - 1e-6 if len(fused) >= k else -inf
         hopeful = np.flatnonzero(scores.astype(np.float64) * text + reach >= worst)
-        candidates = np.union1d(candidates, allowed[top(scores, most) if len(hopeful) > most else hopeful])
+        candidates = np.union1d(candidates, allowed[top(scores, allowed, most) if len(hopeful) > most else hopeful])
     bm25 = buffer[candidates]
     clear(buffer, held)
     return *_ranked(candidates, bm25, vectors, query, text, near, k), bool(near and reach >= worst)
