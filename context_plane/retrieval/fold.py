@@ -1,8 +1,8 @@
 """The folds of search: timelines → full-text and vector shards, one a day, compacted to months and years.
 
 A day's shard depends on that day's timeline and on what it is indexed by; their hash decides whether it is up to date.
-Neighbours across midnight are not in it: chains are joined when shards are merged. A month that is over is compacted
-from its days, a year from its months, so that a long history is read as few objects.
+Neighbours across midnight are not in it: chains are joined when shards are merged. A month is compacted from its days,
+a year from its months, so that a long history is read as few objects.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 _UNGRAPHED: Final = 2_048
 """Events (or a tenth of all) that come before the graph grows: so many are compared one by one meanwhile."""
+_EVERY_RUN: Final = 16_384
+"""Events that are compacted anew with every run, if need be: it takes less than a second."""
 Level = Literal["day", "month", "year"]
 Embed = Callable[[Sequence[Document]], "Array"]
 
@@ -248,7 +250,8 @@ class _Fold:
 
     def _compacted(self, held: Mapping[int, Part], touched: Mapping[int, int]) -> dict[str, list[Part]]:
         """Months and years that are over and whose compacted part is missing or out of date: not only those of this
-        run's days, because a month is over with the first day of the next."""
+        run's days, because a month is over with the first day of the next. Of the running month the days before the
+        newest; a large one once for each newest day, because late events would have it made again with every run."""
         newest = max(touched, default=0)
         found: dict[str, list[Part]] = {}
         below: Mapping[int, Part] = held
@@ -257,11 +260,14 @@ class _Fold:
             old = _held(name, self.about, self.catalog)
             made: dict[int, Part] = {}
             for first, last in sorted({period(day, level) for day in touched}):
+                if last >= newest:
+                    last = newest - 1
+                    known = old.get(first)
+                    if level == "year" or (known is not None and known.last == last and known.rows > _EVERY_RUN):
+                        continue
                 inside = [below[day] for day in sorted(below) if first <= day <= last]
-                whole = all(day in held for day in touched if first <= day <= last)
-                if last >= newest or not whole or len(inside) < 2:
-                    continue
-                made.update(self._compact((first, last), level, inside, old.get(first)))
+                if len(inside) > 1 and all(day in held for day in touched if first <= day <= last):
+                    made.update(self._compact((first, last), level, inside, old.get(first)))
             found[name] = list(made.values())
             months = {**old, **made}
             below = {**_uncovered(held, months), **months} if level == "month" else below

@@ -203,7 +203,7 @@ def test_answers_are_brute_force_before_and_after_compaction(plane: ContextPlane
     materialize(plane)
     end_of_january = period(FIRST, "month")[1]
     for kind in (FULLTEXT, VECTOR):
-        assert read(plane, kind) == [end_of_january, *[None] * 18]
+        assert read(plane, kind) == [end_of_january, LAST - 1, None]
         assert len(parts(plane, kind)) == 40
     ask(plane, notes, embedder)
 
@@ -212,8 +212,27 @@ def test_answers_are_brute_force_before_and_after_compaction(plane: ContextPlane
     notes.append(late)
     ask(plane, notes, embedder)  # from the tail, and its neighbours with it
     materialize(plane)
-    assert read(plane, FULLTEXT) == [end_of_january, *[None] * 18]
+    assert read(plane, FULLTEXT) == [end_of_january, LAST - 1, None]
     ask(plane, notes, embedder)
+
+
+def test_a_large_running_month_is_compacted_once_a_day(plane: ContextPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a late event its days are read until the next day begins."""
+    monkeypatch.setattr(fold, "_EVERY_RUN", 2)
+    notes = story(1, range(FIRST, FIRST + 4))
+    plane.ingest("acme", [event(note) for note in notes])
+    materialize(plane)
+    assert read(plane, FULLTEXT) == read(plane, VECTOR) == [FIRST + 2, None]
+    late = replace(notes[0], id="late")
+    plane.ingest("acme", [event(late)])
+    materialize(plane)
+    assert read(plane, FULLTEXT) == read(plane, VECTOR) == [None] * 4
+    ask(plane, [*notes, late], Hashed())
+    new = replace(notes[0], id="new", at=(FIRST + 4) * DAY)
+    plane.ingest("acme", [event(new)])
+    materialize(plane)
+    assert read(plane, FULLTEXT) == read(plane, VECTOR) == [FIRST + 3, None]
+    ask(plane, [*notes, late, new], Hashed())
 
 
 def test_a_late_event_is_read_from_its_day_until_the_month_is_compacted_anew(

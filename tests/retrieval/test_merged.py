@@ -49,6 +49,7 @@ def materialize(plane: ContextPlane) -> None:
 
 def found(folder: Path) -> list[Any]:
     with opened(folder) as plane:
+        plane.warm("acme")
         return list(plane.search("acme", "alpha note 4"))
 
 
