@@ -80,11 +80,11 @@ class Settings:
     max_staleness: float = 1.0
     """Seconds for which reads from a remote store may miss other processes' commits. A local store is always fresh."""
     ingest: IngestSettings = field(default_factory=IngestSettings)
-    cache_limits: CacheSettings = field(default_factory=CacheSettings)
+    cache: CacheSettings = field(default_factory=CacheSettings)
     """``[cache]`` in `plane.toml`."""
 
     @property
-    def cache(self) -> Path:
+    def cache_folder(self) -> Path:
         """Folder of the disk tier: copies of what lies in a remote store, merged indexes, usage."""
         return self.home / "cache"
 
@@ -113,9 +113,9 @@ def load_settings(home: str | os.PathLike[str] | None = None, environ: Mapping[s
         if env.get(variable):
             raw[name], where[name] = env[variable], variable
     ingest, cache = _table(raw, "ingest", IngestSettings, file), _table(raw, "cache", CacheSettings, file)
-    _check_names(raw, Settings, str(file), leave=("home", "ingest", "cache_limits"))
+    _check_names(raw, Settings, str(file), leave=("home", "ingest", "cache"))
     store = str(raw.pop("store", "") or root / "store")
-    settings = Settings(home=root, store=store, ingest=_ingest(ingest, file), cache_limits=_cache(cache, file), **raw)
+    settings = Settings(home=root, store=store, ingest=_ingest(ingest, file), cache=_cache(cache, file), **raw)
     _check_values(settings, where)
     return settings
 

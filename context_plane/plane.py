@@ -178,7 +178,7 @@ class ContextPlane:
 
     def _warm_most_used(self) -> None:
         for name in self.files.used().most_used:
-            if self.files.memory.used > self.settings.cache_limits.memory // 2:
+            if self.files.memory.used > self.settings.cache.memory // 2:
                 return  # what is asked for soon needs room too
             kind, tenant, *spec = name.split("/")
             with contextlib.suppress(NotFound):  # what was used last month may be gone
@@ -288,8 +288,8 @@ class ContextPlane:
             if self._files is None:
                 from context_plane.parts.files import Files
 
-                limits = self.settings.cache_limits
-                self._files = Files(self.store, self.settings.cache, limits.memory, limits.disk)
+                limits = self.settings.cache
+                self._files = Files(self.store, self.settings.cache_folder, limits.memory, limits.disk)
             return self._files
 
     def close(self) -> None:
@@ -319,7 +319,7 @@ class ContextPlane:
 
     def _known(self, name: str) -> Tenant:
         state = self._tenant(name)
-        if not state.history.head and not state.history.refresh():
+        if not state.exists():
             raise NotFound(
                 f"tenant {name!r} has no events",
                 where=self.store.url,

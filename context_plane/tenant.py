@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from context_plane.bundles.serve import BundleReader
     from context_plane.log.history import History
     from context_plane.parts.files import Files
-    from context_plane.parts.snapshots import Snapshots
+    from context_plane.parts.snapshots import Snapshot, Snapshots
     from context_plane.parts.view import View
     from context_plane.store.base import Store
 
@@ -38,6 +39,11 @@ class Tenant:
         self._max_staleness = 0.0 if store.local else max_staleness
         self._view: View | None = None
         self._looked = 0.0
+        self._seen: tuple[int, Snapshot | None] | None = None
+
+    def exists(self) -> bool:
+        """Whether there are events. Looks into the store where none are known yet."""
+        return bool(self.history.head) or self._look()[0] > 0
 
     def view(self, as_of: Cut = None, known_at: int | None = None) -> View:
         """The view now, or cut; the newest one is kept while nothing new is in the store.
@@ -50,18 +56,26 @@ class Tenant:
         if known_at is not None or cut is not None:
             return open_view(self.history, self.snapshots, self._files, as_of=cut, known_at=known_at)
         view = self._view
-        if view is None or not self._is_fresh(view):
-            self._looked = monotonic()
-            view = self._view = open_view(self.history, self.snapshots, self._files)
+        looked = self._seen if self._max_staleness and monotonic() - self._looked < self._max_staleness else None
+        head, snapshot = looked or self._look()
+        if view is None or view.number != head or view.snapshot is not snapshot:
+            view = self._view = open_view(self.history, self.snapshots, self._files, latest=(head, snapshot))
+            self._seen = view.number, view.snapshot
         return view
 
     def look_again(self) -> None:
         """Makes the next read ask the store, however long ago the last one did."""
-        self._looked = 0.0
+        self._seen = None
 
-    def _is_fresh(self, view: View) -> bool:
-        """Whether a view is still the newest: a local store is asked every time, a remote one once in a while."""
-        if self._max_staleness and monotonic() - self._looked < self._max_staleness:
-            return True
-        self._looked = monotonic()
-        return self.history.refresh() == view.number and self.snapshots.latest() is view.snapshot
+    def _look(self) -> tuple[int, Snapshot | None]:
+        """The log number and the snapshot that are the newest in the store: a local one is asked every time, a remote
+        one once in a while, both at once because each answer is a round trip."""
+        looked = monotonic()
+        if self._max_staleness:
+            with ThreadPoolExecutor(1, "look") as pool:
+                snapshot = pool.submit(self.snapshots.latest)
+                seen = self.history.refresh(), snapshot.result()
+        else:
+            seen = self.history.refresh(), self.snapshots.latest()
+        self._looked, self._seen = looked, seen
+        return seen

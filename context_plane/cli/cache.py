@@ -37,7 +37,7 @@ def stats(as_json: bool) -> None:
 
 def statistics(plane: ContextPlane) -> dict[str, Any]:
     """What `cortex cache stats` prints."""
-    files, limits = plane.files, plane.settings.cache_limits
+    files, limits = plane.files, plane.settings.cache
     usage = files.used()
     count, size = files.disk.usage()
     return {

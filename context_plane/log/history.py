@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from itertools import chain, count, islice, takewhile
 from typing import TYPE_CHECKING, Final
 
 from context_plane.errors import Corrupt, NotFound
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from context_plane.store.base import Store
 
 _LISTS_KEPT: Final = 4
+_PARALLEL: Final = 16
+_PAGE: Final = 1_000
+"""Keys that stores give with one listing."""
 
 
 class History:
@@ -57,11 +60,9 @@ class History:
         if not self._cold and self.store.head(self._next_key) is None:
             return self.head
         with self._lock:
-            if self._cold:
-                self._load_checkpoints()
-                self._load_listed()
-                self._cold = False
-            while (body := self._probe()) is not None:
+            complete = self._load_all() if self._cold else False
+            self._cold = False
+            while not complete and (body := self._probe()) is not None:
                 self._append(body)
             return self.head
 
@@ -162,8 +163,11 @@ class History:
         return body
 
     def _probe(self) -> bytes | None:
+        return self._get(self._next_key)
+
+    def _get(self, key: str) -> bytes | None:
         try:
-            return self.store.get(self._next_key)
+            return self.store.get(key)
         except NotFound:
             return None
 
@@ -185,23 +189,45 @@ class History:
         # An erasure changes every day its entities were active; without an index of them it touches all days so far.
         return list(touched) if record.kind == "tombstone" and record.entities else self.days(record)
 
-    def _load_checkpoints(self) -> None:
-        for key in self.store.list(keys.checkpoints(self.tenant)):
-            for body in decode_checkpoint(key, self.store.get(key)):
-                self._append(body)
+    def _load_all(self) -> bool:
+        """Loads checkpoints and the records after them; whether there was nothing after those when it was looked.
 
-    def _load_listed(self) -> None:
-        """Fetches in parallel what a listing shows; pays only where a read is a round trip."""
+        Where a read is a round trip, what a listing shows is fetched at once, and with it the record after the last.
+        """
         if self.store.local:
-            return
+            self._append_checkpoints(map(self._with_body, self.store.list(keys.checkpoints(self.tenant))))
+            return False
+        with ThreadPoolExecutor(_PARALLEL, "log") as pool:
+            first = pool.submit(self._listed, 0)  # a log without checkpoints needs no second listing
+            checkpoints = list(self.store.list(keys.checkpoints(self.tenant)))
+            self._append_checkpoints(pool.map(self._with_body, checkpoints))
+            ready = self._listed(self.head) if checkpoints else first.result()
+            bodies = [pool.submit(self.store.get, key) for key in ready]
+            after = pool.submit(self._get, keys.commit(self.tenant, self.head + len(ready) + 1))
+            for body in bodies:
+                self._append(body.result())
+            last = after.result()
+            if last is not None:
+                self._append(last)
+            return last is None
+
+    def _append_checkpoints(self, found: Iterable[tuple[str, bytes]]) -> None:
+        for key, body in found:
+            for record in decode_checkpoint(key, body):
+                self._append(record)
+
+    def _with_body(self, key: str) -> tuple[str, bytes]:
+        return key, self.store.get(key)
+
+    def _listed(self, head: int) -> list[str]:
+        """The keys of the records after number `head` that a listing shows, without a gap; a page of them at most
+        where it is not known yet how far checkpoints go."""
         prefix = keys.commits(self.tenant)
-        after = keys.commit(self.tenant, self.head) if self.head else prefix
-        found = [key for key in self.store.list(prefix, after) if key.count("/") == prefix.count("/")]
-        expected = [keys.commit(self.tenant, self.head + 1 + i) for i in range(len(found))]
-        ready = [key for key, want in zip(found, expected, strict=True) if key == want]
-        with ThreadPoolExecutor(16) as pool:
-            for body in pool.map(self.store.get, ready):
-                self._append(body)
+        after = keys.commit(self.tenant, head) if head else prefix
+        listed = islice(self.store.list(prefix, after), None if head else _PAGE)
+        found = [key for key in listed if key.count("/") == prefix.count("/")]
+        expected = (keys.commit(self.tenant, number) for number in count(head + 1))
+        return [key for key, _ in takewhile(lambda pair: pair[0] == pair[1], zip(found, expected, strict=False))]
 
 
 def live_segments(history: History, after: int, until: int) -> Iterator[tuple[int, SegmentRef]]:

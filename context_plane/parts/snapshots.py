@@ -7,9 +7,11 @@ truth. How one comes about is in `publish`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from context_plane.store.base import Store
 
 _MANIFESTS_KEPT: Final = 4_096
+_PARALLEL: Final = 32
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,13 @@ class Snapshots:
             if found:
                 self._advance(int(found[-1][:20]))
             self._cold = False
+            if found and not self.store.local:
+                with ThreadPoolExecutor(1) as pool:  # it is most probably the last
+                    later = pool.submit(self.store.head, self._next_key)
+                    with contextlib.suppress(NotFound):
+                        self.load(self._head)
+                    if later.result() is None:
+                        return
         while self.store.head(self._next_key) is not None:
             self._advance(self._head + 1)
 
@@ -81,7 +91,9 @@ class Snapshots:
             raw = json.loads(self.store.get(key))
         except ValueError as error:
             raise Corrupt("snapshot does not read", where=key, remedy="restore it, or publish again") from error
-        parts = {name: self._parts(entry["months"].values()) for name, entry in raw["parts"].items()}
+        hashes = {name: list(entry["months"].values()) for name, entry in raw["parts"].items()}
+        self._fetch([sha256 for each in hashes.values() for sha256 in each])
+        parts = {name: self._parts(each) for name, each in hashes.items()}
         about = {name: entry["about"] for name, entry in raw["parts"].items() if entry.get("about")}
         months = {name: entry["months"] for name, entry in raw["parts"].items()}
         snapshot = Snapshot(number, raw["log"], raw["newest"], raw["time"], Catalog(parts, about), months)
@@ -120,12 +132,22 @@ class Snapshots:
     def _parts(self, hashes: Iterable[str]) -> dict[int, Part]:
         parts: dict[int, Part] = {}
         for sha256 in hashes:
-            month = self._manifests.get(sha256)
-            if month is None:
-                key = keys.month_manifest(self.tenant, sha256)
-                month = decode_month(key, self.store.get(key), sha256)
-                if len(self._manifests) >= _MANIFESTS_KEPT:
-                    self._manifests.clear()
-                self._manifests[sha256] = month
-            parts.update(month.parts)
+            parts.update(self._month(sha256).parts)
         return parts
+
+    def _month(self, sha256: str) -> Month:
+        month = self._manifests.get(sha256)
+        if month is None:
+            key = keys.month_manifest(self.tenant, sha256)
+            month = decode_month(key, self.store.get(key), sha256)
+            if len(self._manifests) >= _MANIFESTS_KEPT:
+                self._manifests.clear()
+            self._manifests[sha256] = month
+        return month
+
+    def _fetch(self, hashes: Sequence[str]) -> None:
+        """Fetches manifests in parallel where a read is a round trip."""
+        lacking = [sha256 for sha256 in dict.fromkeys(hashes) if sha256 not in self._manifests]
+        if len(lacking) > 1 and not self.store.local:
+            with ThreadPoolExecutor(min(_PARALLEL, len(lacking))) as pool:
+                list(pool.map(self._month, lacking))

@@ -115,19 +115,20 @@ def open_view(
     *,
     as_of: int | None = None,
     known_at: int | None = None,
+    latest: tuple[int, Snapshot | None] | None = None,
 ) -> View:
     """The view of a tenant now, or as it was known at a log number.
 
-    `as_of=None` is the data clock. Raises `NotFound` for a tenant without events and `InputError` for a `known_at`
-    beyond the log.
+    `as_of=None` is the data clock; `latest` gives the newest log number and snapshot to whom they are known. Raises
+    `NotFound` for a tenant without events and `InputError` for a `known_at` beyond the log.
     """
-    head = history.refresh()
+    head = history.refresh() if latest is None else latest[0]
     if not head:
         raise NotFound(f"tenant {history.tenant!r} has no events", where=history.store.url, remedy="ingest some first")
     number = head if known_at is None else known_at
     if not 1 <= number <= head:
         raise InputError(f"known_at {number} is not in the log", where=history.tenant, remedy=f"use 1 to {head}")
-    snapshot = snapshots.latest()
+    snapshot = snapshots.latest() if latest is None else latest[1]
     if snapshot is not None and snapshot.newest > number:
         if known_at is None:
             number = history.refresh()  # published between the two looks: the log is at least as far by now
