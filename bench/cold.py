@@ -65,16 +65,24 @@ def _first(folder: Path, made: Corpus, what: str, filters: Callable[[int], dict[
     known = corpus.Known(made)
     counts: Counter[str] = Counter()
 
+    planes: list[ContextPlane] = []
+
     def call(number: int) -> None:
-        with ContextPlane.open(folder / uuid4().hex, store=store, embedder="bench") as plane:
-            plane._embedders["bench"] = known  # noqa: SLF001 - as in `corpus.build`
-            paused = Paused(plane.store)
-            plane._store = paused  # type: ignore[assignment]  # noqa: SLF001
-            plane.search(TENANT, made.query_texts[number], vector=made.query_vectors[number], **filters(number))
-            counts.clear()
-            counts.update(paused.counts)
+        plane = ContextPlane.open(folder / uuid4().hex, store=store, embedder="bench")
+        plane._embedders["bench"] = known  # noqa: SLF001 - as in `corpus.build`
+        paused = Paused(plane.store)
+        plane._store = paused  # type: ignore[assignment]  # noqa: SLF001
+        plane.search(TENANT, made.query_texts[number], vector=made.query_vectors[number], **filters(number))
+        counts.clear()
+        counts.update(paused.counts)
+        planes.append(plane)
+
+    def tidy() -> None:
+        while planes:
+            planes.pop().close()
 
     for number in range(3):
         call(number)
-    yield {"what": f"{what}, first of a plane, 10 ms a request", **quantiles(call, _TIMES)}
+    tidy()
+    yield {"what": f"{what}, first of a plane, 10 ms a request", **quantiles(call, _TIMES, between=tidy)}
     yield {"what": f"{what}: requests", **counts}

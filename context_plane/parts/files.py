@@ -8,6 +8,7 @@ so that a damaged one is an error that names it and never a wrong answer.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import mmap
 import os
@@ -26,6 +27,8 @@ from context_plane.parts.arc import Arc
 from context_plane.parts.disk import Disk
 
 if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
     from context_plane.store.base import Store
 
 MEMORY: Final = 256 << 20
@@ -34,6 +37,8 @@ Object = tuple[str, str, int]
 """Key, SHA-256 and size."""
 _REMEDY: Final = "delete the object and materialize again: it is derived from the log"
 _PARALLEL: Final = 32
+_BEHIND: Final = 32 << 20
+"""Bytes of an object up to which it is used before it is on disk."""
 _REPORTED: Final = 3_600.0
 """Seconds after which a process that goes on says what it used."""
 
@@ -51,7 +56,9 @@ class Files:
         """What was asked of a remote store: requests and bytes."""
         self._usage = cache / "usage.jsonl"
         self._verified: dict[str, Path] = {}
-        self._diskless: set[str] = set()
+        self._bodies: set[str] = set()
+        """Keys of objects that are in memory: not yet on disk, or not taken there."""
+        self._writer: ThreadPoolExecutor | None = None
         self._fetching: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._reported: Counter[tuple[str, str]] = Counter()
@@ -64,6 +71,9 @@ class Files:
         cannot hold it.
         """
         found = self._found(key, sha256, size)
+        if not isinstance(found, Path):
+            self._settle()
+            found = self._found(key, sha256, size)
         if isinstance(found, Path):
             return found
         what = f"the cache's disk does not take {size:,} bytes of {key}"
@@ -77,14 +87,21 @@ class Files:
         return [self.fetch(*each) for each in wanted]
 
     def map(self, key: str, sha256: str, size: int) -> memoryview:
-        """The object's bytes, memory-mapped; in memory where no disk takes them. Raises `Corrupt`, `NotFound`."""
+        """The object's bytes, memory-mapped; in memory while they are written to disk, or where no disk takes them.
+
+        Raises `Corrupt`, `NotFound`.
+        """
         found = self._found(key, sha256, size)
+        if isinstance(found, Path):
+            with contextlib.suppress(FileNotFoundError):  # another process has evicted it just now
+                return mapped(found)
+            found = self._found(key, sha256, size)
         return mapped(found) if isinstance(found, Path) else found
 
     def prefetch(self, objects: Iterable[Object]) -> None:
-        """Fetches what is not here yet, in parallel; nothing where the store is local. Raises like `map`."""
-        lacking = [] if self.store.local else [each for each in objects if each[0] not in self._verified]
-        if len(lacking) < 2:
+        """Fetches what is not here yet, and verifies it, in parallel. Raises like `map`."""
+        lacking = [each for each in objects if each[0] not in self._verified]
+        if len(lacking) < 2 or (self.store.local and sum(size for _, _, size in lacking) < _BEHIND):
             return
         from concurrent.futures import ThreadPoolExecutor
 
@@ -113,7 +130,11 @@ class Files:
             self.disk.keep(_name(key, sha256), body)
 
     def close(self) -> None:
-        """Says what was used (`usage`), for the next process; the cache goes on."""
+        """Finishes writing to disk, and says what was used (`usage`), for the next process; the cache goes on."""
+        self._settle()
+        self._say()
+
+    def _say(self) -> None:
         counts = self.counts()
         fresh = {t: {n: counts[t][n] - self._reported[t, n] for n in names} for t, names in usage.COUNTED.items()}
         uses, self.memory.uses = self.memory.uses, {}
@@ -130,7 +151,7 @@ class Files:
         held, drops what has to go, and once an hour says what was used."""
         self.memory.measure()
         if time.monotonic() > self._report_at:
-            self.close()
+            self._say()
 
     def used(self) -> usage.Usage:
         """What all processes of the last 30 days said when they closed."""
@@ -168,6 +189,9 @@ class Files:
 
     def _copied(self, key: str, sha256: str, size: int) -> Path | memoryview:
         """The verified copy in the disk tier, fetched where it is not there."""
+        held: _Body | None = self.memory.get(("object", key)) if key in self._bodies else None
+        if held is not None:
+            return memoryview(held.body)
         name = _name(key, sha256)
         path = self.disk.path(name)
         if path is not None:
@@ -177,15 +201,39 @@ class Files:
                 self.disk.forget(name)
             else:
                 return path
-        held: _Body | None = self.memory.get(("object", key)) if key in self._diskless else None
-        if held is None:
-            held = _Body(self._get(key, sha256, size))
+        held = _Body(self._get(key, sha256, size))
+        if size > _BEHIND:
             path = self.disk.keep(name, held.body)
             if path is not None:
                 return path
-            self._diskless.add(key)
-            self.memory.put(("object", key), held)
+        self._bodies.add(key)
+        self.memory.put(("object", key), held)
+        if size <= _BEHIND:
+            self._write_behind(key, name, held)
         return memoryview(held.body)
+
+    def _write_behind(self, key: str, name: str, held: _Body) -> None:
+        """Writes a small object to disk while it is being used."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        with self._lock:
+            if self._writer is None:
+                self._writer = ThreadPoolExecutor(1, "write-behind")
+            self._writer.submit(self._write, key, name, held)
+
+    def _write(self, key: str, name: str, held: _Body) -> None:
+        path = self.disk.keep(name, held.body)
+        if path is not None:
+            self._verified[key] = path
+            self._bodies.discard(key)
+            self.memory.drop(lambda each: each == ("object", key))
+
+    def _settle(self) -> None:
+        """Waits until what was fetched is on disk."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.shutdown()
 
     def _get(self, key: str, sha256: str, size: int) -> bytes:
         self.requests.update(requests=1, bytes=size)
