@@ -19,7 +19,7 @@ from context_plane.parts import timeline
 from context_plane.parts.notes import Note, merge
 from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR, YEARS, Catalog, Part, month_of
 from context_plane.parts.timeline import Built, Progress
-from context_plane.retrieval import fulltext, near, vectors
+from context_plane.retrieval import entities, fulltext, near, vectors
 from context_plane.retrieval.analysis import Analyzer
 from context_plane.retrieval.documents import Document, Indexing, documents
 from context_plane.store import keys
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 FORMAT: Final = 1
+VECTOR_FORMAT: Final = 2
+"""Since 2 vector shards know their entities."""
 _UNGRAPHED: Final = 2_048
 """Events (or a tenth of all) that come before the graph grows: so many are compared one by one meanwhile."""
 _EVERY_RUN: Final = 16_384
@@ -66,7 +68,7 @@ def fulltext_about(indexing: Indexing) -> dict[str, Any]:
 
 def vector_about(model: Model) -> dict[str, Any]:
     """What vector shards are made by."""
-    return {"format": FORMAT, "model": model.to_json()}
+    return {"format": VECTOR_FORMAT, "model": model.to_json()}
 
 
 def stale_days(
@@ -130,7 +132,8 @@ def build_vectors(
             "finite": bool(np.isfinite(vector).all()),
             "unit_length": bool(((abs(length - 1) < 1e-3) | (length == 0)).all()),
         }
-        return vectors.Vectors(key, vector).encode(meta), len(found), checks
+        shard = vectors.Vectors(key, vector, entities.of_rows([each.entity for each in found]))
+        return shard.encode(meta), len(found), checks
 
     built = _Fold(VECTOR, about, history, files, catalog, make, _merge_vectors).build(days, until, progress)
     _grow_graph(history, files, merge(catalog, _notes_of(VECTOR, about, built, until)), about, model.dimension, until)

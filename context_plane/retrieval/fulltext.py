@@ -5,12 +5,10 @@ frequencies but its own: how many documents hold a term is the tenant's business
 merged, so that the ranking is that of one index over everything. Terms are known by their 64-bit hash, in order of it;
 merging needs no words.
 
-Arrays (n documents, m entities, v terms, z postings):
+Arrays (n documents, v terms, z postings):
 
 ====================================  ==================================================================================
-entity_names u8, entity_offsets u64   names of the entities, sorted by code point; m + 1 offsets
-entity_hash u64[m], entity_at i32[m]  hashes of the names, ascending, and which entity each is
-starts i32[m + 1]                     where each entity's documents begin
+entity_names … starts                 the entities, and where each one's documents begin (`entities`)
 time i64[n], key u64[n]               event time in microseconds; the 64 bits of the event's identity
 type, source, labels u32[n]           indices into the lists in `meta`
 length u32[n]                         tokens of the indexed text
@@ -27,15 +25,13 @@ own u32[n]; post_own, fwd_own u16[z]  only where documents are chained: tokens o
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.retrieval import arrays
+from context_plane.retrieval import arrays, entities
 from context_plane.retrieval.analysis import LONGEST, Analyzer, term_hash
 from context_plane.retrieval.documents import Document
 
@@ -72,8 +68,7 @@ class FullText:
 
     def entities(self) -> list[str]:
         """Names of the entities in order."""
-        names, offsets = self.arrays["entity_names"].tobytes(), self.arrays["entity_offsets"].tolist()
-        return [names[a:b].decode() for a, b in pairwise(offsets)]
+        return entities.names(self.arrays)
 
     def encode(self, meta: Mapping[str, Any]) -> bytes:
         """The object's bytes. `meta` is recorded with it: tenant, days, what it was indexed by."""
@@ -93,12 +88,6 @@ def decode(view: memoryview, where: str) -> FullText:
     meta = found.meta
     labels = tuple(tuple(each) for each in meta["labels"])
     return FullText(found, tuple(meta["types"]), tuple(meta["sources"]), labels, meta["tokens"])
-
-
-@lru_cache(maxsize=65_536)
-def entity_hash(entity: str) -> int:
-    """The 64 bits under which a shard finds an entity."""
-    return int.from_bytes(hashlib.blake2b(entity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 class Terms:
@@ -163,7 +152,7 @@ def build(documents: Iterable[Document], analyzer: Analyzer) -> FullText:
         within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths, dtype=np.int64) - lengths, lengths)
         counts = np.bincount(inverse, within < own[rows], len(pairs))
         forward["fwd_own"], made["own"] = np.minimum(counts, _MAX_TF).astype(np.uint16), own
-    return _finished(made, forward, hashes, *_lists(found))
+    return finished(made, forward, hashes, *_lists(found))
 
 
 def _sorted_hashes(hashes: Array, columns: Array | None) -> tuple[Array, Array]:
@@ -180,13 +169,9 @@ def _columns(found: Sequence[Document], lengths: Array) -> dict[str, Array]:
     import numpy as np
 
     docs, doc_offsets = arrays.strings([f"{each.id}\0{each.text}".encode() for each in found])
-    names = list(dict.fromkeys(each.entity for each in found))
-    counts: dict[str, int] = dict.fromkeys(names, 0)
-    for each in found:
-        counts[each.entity] += 1
     types, sources, labels = (_numbered(values) for values in _values(found))
     return {
-        **_entities(names, np.cumsum([0, *counts.values()]).astype(np.int32)),
+        **entities.of_rows([each.entity for each in found]),
         "time": np.fromiter((each.at for each in found), np.int64, len(found)),
         "key": np.fromiter((each.key for each in found), np.uint64, len(found)),
         "type": types,
@@ -196,22 +181,6 @@ def _columns(found: Sequence[Document], lengths: Array) -> dict[str, Array]:
         "chain": np.fromiter((each.chain for each in found), np.uint64, len(found)),
         "docs": docs,
         "doc_offsets": doc_offsets,
-    }
-
-
-def _entities(names: Sequence[str], starts: Array) -> dict[str, Array]:
-    """The arrays by which an entity is found. `names` are sorted."""
-    import numpy as np
-
-    blob, offsets = arrays.strings([name.encode() for name in names])
-    hashes = np.fromiter(map(entity_hash, names), np.uint64, len(names))
-    order = np.argsort(hashes, kind="stable").astype(np.int32)
-    return {
-        "entity_names": blob,
-        "entity_offsets": offsets,
-        "entity_hash": hashes[order],
-        "entity_at": order,
-        "starts": starts,
     }
 
 
@@ -241,7 +210,7 @@ def _starts(ordered: Array, count: int) -> Array:
     return starts
 
 
-def _finished(
+def finished(
     columns: dict[str, Array],
     forward: dict[str, Array],
     terms: Array,
@@ -291,9 +260,7 @@ def merge(shards: Sequence[FullText], *, interleaved: bool = False) -> FullText:
 
     if len(shards) == 1:
         return shards[0]
-    names = sorted({name for shard in shards for name in shard.entities()})
-    number = {name: at for at, name in enumerate(names)}
-    entity = np.concatenate([_entity_of_rows(shard, number) for shard in shards])
+    names, entity = entities.merge([shard.arrays for shard in shards])
     terms = np.unique(np.concatenate([shard.arrays["terms"] for shard in shards]))
     types, sources, labels = (_joined(shards, name) for name in ("types", "sources", "labels"))
     if interleaved:
@@ -301,7 +268,7 @@ def merge(shards: Sequence[FullText], *, interleaved: bool = False) -> FullText:
     else:
         order = np.argsort(entity, kind="stable")
     columns = {
-        **_entities(names, _starts(entity, len(names)).astype(np.int32)),
+        **entities.encode(names, np.bincount(entity, minlength=len(names))),
         **{
             name: np.concatenate([s.arrays[name] for s in shards])[order] for name in ("time", "key", "length", "chain")
         },
@@ -312,7 +279,7 @@ def merge(shards: Sequence[FullText], *, interleaved: bool = False) -> FullText:
     }
     if any("own" in shard.arrays for shard in shards):
         columns["own"] = np.concatenate([_own(shard, "own", "length") for shard in shards])[order]
-    return _finished(columns, _merged_forward(shards, order, terms), terms, types, sources, labels)
+    return finished(columns, _merged_forward(shards, order, terms), terms, types, sources, labels)
 
 
 def _order(shards: Sequence[FullText], entity: Array, source: Array) -> Array:
@@ -356,7 +323,7 @@ def take(shard: FullText, rows: Array) -> FullText:
     offsets = a["doc_offsets"]
     docs, doc_offsets = arrays.strings([bytes(a["docs"][offsets[r] : offsets[r + 1]]) for r in rows.tolist()])
     columns: dict[str, Array] = {
-        **_entities([names[at] for at in kept.tolist()], _starts(entity, len(kept)).astype(np.int32)),
+        **entities.encode([names[at] for at in kept.tolist()], np.bincount(entity, minlength=len(kept))),
         **{name: a[name][rows] for name in ("time", "key", "length", "chain", "type", "source", "labels")},
         "docs": docs,
         "doc_offsets": doc_offsets,
@@ -368,14 +335,7 @@ def take(shard: FullText, rows: Array) -> FullText:
     }
     if "own" in a:
         columns["own"], forward["fwd_own"] = a["own"][rows], a["fwd_own"][places]
-    return _finished(columns, forward, a["terms"][used], shard.types, shard.sources, shard.labels)
-
-
-def _entity_of_rows(shard: FullText, number: Mapping[str, int]) -> Array:
-    import numpy as np
-
-    names = np.fromiter((number[name] for name in shard.entities()), np.int32)
-    return np.repeat(names, np.diff(shard.arrays["starts"]))
+    return finished(columns, forward, a["terms"][used], shard.types, shard.sources, shard.labels)
 
 
 def _joined(shards: Sequence[FullText], name: str) -> tuple[Any, ...]:

@@ -15,8 +15,9 @@ from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from context_plane.retrieval.documents import Declared
+from context_plane.retrieval.entities import entity_hash
 from context_plane.retrieval.filters import Filters, allowed_labels, allowed_types
-from context_plane.retrieval.fulltext import FullText, entity_hash
+from context_plane.retrieval.fulltext import FullText
 
 if TYPE_CHECKING:
     from types import ModuleType

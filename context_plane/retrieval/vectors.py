@@ -3,7 +3,8 @@
 Here belong encoding them and bringing them into the order of a merged full-text shard. Rows are matched by the event's
 key and not by position: the two kinds of shard are built by two assets, and one may be ahead of the other.
 
-Arrays (n events, d dimensions): ``key`` u64[n], ``vector`` f32[n, d]. A zero vector says that the model found nothing.
+Arrays (n events, d dimensions): ``key`` u64[n], ``vector`` f32[n, d], and those of `entities`. A zero vector says that
+the model found nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.retrieval import arrays
+from context_plane.retrieval import arrays, entities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,8 @@ class Vectors:
 
     key: Array
     vector: Array
+    entities: Mapping[str, Array] | None = None
+    """The arrays by which an entity's rows are found; shards made before there were any lack them."""
 
     @property
     def dimension(self) -> int:
@@ -41,24 +44,33 @@ class Vectors:
 
     def encode(self, meta: Mapping[str, Any]) -> bytes:
         """The object's bytes; `meta` names tenant, days and embedder."""
-        return arrays.encode(KIND, meta, {"key": self.key, "vector": self.vector})
+        return arrays.encode(KIND, meta, {"key": self.key, "vector": self.vector, **(self.entities or {})})
 
 
 def decode(view: memoryview, where: str) -> Vectors:
     """The shard over an object's bytes. Raises `Corrupt`."""
     found = arrays.Arrays(view, KIND, where)
-    return Vectors(found["key"], found["vector"])
+    held = {name: found[name] for name in entities.NAMES} if "starts" in found else None
+    return Vectors(found["key"], found["vector"], held)
 
 
 def merge(shards: Sequence[Vectors], dimension: int) -> Vectors:
-    """One shard over several, rows in the order given."""
+    """One shard over several that cover different days and come oldest first; rows sorted by entity and time, as in the
+    full-text shard merged of the same days."""
     import numpy as np
 
     if len(shards) == 1:
         return shards[0]
     if not shards:
         return Vectors(np.zeros(0, np.uint64), np.zeros((0, dimension), np.float32))
-    return Vectors(np.concatenate([s.key for s in shards]), np.concatenate([s.vector for s in shards]))
+    key, vector = np.concatenate([s.key for s in shards]), np.concatenate([s.vector for s in shards])
+    held = [s.entities for s in shards if s.entities is not None]
+    if len(held) < len(shards):
+        return Vectors(key, vector)
+    names, entity = entities.merge(held)
+    order = np.argsort(entity, kind="stable")
+    counts = np.bincount(entity, minlength=len(names))
+    return Vectors(key[order], vector[order], entities.encode(names, counts))
 
 
 def align(keys: Array, shards: Sequence[Vectors], dimension: int) -> tuple[Array, Array]:

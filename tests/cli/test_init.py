@@ -63,7 +63,9 @@ def test_the_settings_file_shows_every_setting_and_its_default(cortex: Shell) ->
     assert ingest == vars(defaults.ingest)
     assert cache == vars(defaults.cache)
     assert shown.pop("start"), "an example: by default there is none"
-    assert shown == {name: value for name, value in vars(defaults).items() if name not in ("home", "start", "ingest", "cache")}
+    assert shown == {
+        name: value for name, value in vars(defaults).items() if name not in ("home", "start", "ingest", "cache")
+    }
 
 
 def test_never_writes_over_a_file(cortex: Shell) -> None:
