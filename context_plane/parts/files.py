@@ -59,6 +59,7 @@ class Files:
         self._bodies: set[str] = set()
         """Keys of objects that are in memory: not yet on disk, or not taken there."""
         self._writer: ThreadPoolExecutor | None = None
+        self._reader: ThreadPoolExecutor | None = None
         self._fetching: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
         self._reported: Counter[tuple[str, str]] = Counter()
@@ -109,15 +110,23 @@ class Files:
             for _ in pool.map(lambda each: self.map(*each), lacking):
                 pass
 
-    def ranges(self, key: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Ranges (start, length) of an object, in parallel, unverified: whoever asks checks them."""
-        self.requests.update(requests=len(spans), bytes=sum(length for _, length in spans))
-        if len(spans) < 2:
-            return [self.store.get_range(key, *span) for span in spans]
+    def ranges(self, spans: Sequence[tuple[str, int, int]]) -> list[bytes]:
+        """Ranges (key, start, length) of objects, in parallel, unverified: whoever asks checks them.
+
+        Raises `NotFound`, `Unavailable`.
+        """
+        if self.store.local:
+            return [self.store.get_range(*span) for span in spans]
+        self.requests.update(requests=len(spans), bytes=sum(length for _, _, length in spans))
+        if len(spans) == 1:
+            return [self.store.get_range(*spans[0])]
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(min(_PARALLEL, len(spans)), "ranges") as pool:
-            return list(pool.map(lambda span: self.store.get_range(key, *span), spans))
+        with self._lock:
+            if self._reader is None:
+                self._reader = ThreadPoolExecutor(_PARALLEL, "ranges")
+            reader = self._reader
+        return list(reader.map(lambda span: self.store.get_range(*span), spans))
 
     def has(self, key: str, sha256: str) -> bool:
         """Whether an object's bytes are on this machine."""
@@ -132,6 +141,10 @@ class Files:
     def close(self) -> None:
         """Finishes writing to disk, and says what was used (`usage`), for the next process; the cache goes on."""
         self._settle()
+        with self._lock:
+            reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.shutdown()
         self._say()
 
     def _say(self) -> None:

@@ -14,12 +14,13 @@ payment_service            payment_service, payment, servic
 src/main.py                src/main.py, src, main, py
 ann@example.org            ann@example.org, ann, exampl, org
 v1.2.3                     v1.2.3, v1, 2, 3
-HTTPServer                 httpserver, http, server
+HTTPServer                 httpserv, http, server
 state-of-the-art           state, art
 and/or                     (nothing: both are stop words)
 10,000                     10000
 0.05                       0.05
 don't                      (nothing: a stop word)
+don't-know                 know
 the customer's             custom
 C++                        c++, c
 東京都                      東京, 京都
@@ -38,7 +39,7 @@ from typing import Any, Final
 from context_plane.errors import InputError
 from context_plane.retrieval.stopwords import STOP_WORDS
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised with every change by which the same text becomes other terms."""
 NONE: Final = "none"
 """The language without stop words and stems."""
@@ -48,30 +49,56 @@ _LONGEST_NAME: Final = 256
 """Characters of a compound that may be a name; a longer one (a line of numbers, encoded bytes) is only split."""
 _REMEMBERED: Final = 200_000
 
-# Vowel signs of Indic and South-East Asian scripts are marks, which \w leaves out.
-_MARKS: Final = "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0903\u093a-\u094f"
-_SIGNS: Final = (
-    "\u0951-\u0957\u0962\u0963\u0981-\u0983\u09bc-\u09cd\u0a01-\u0a03\u0a3c-\u0a4d\u0a81-\u0a83\u0abc-\u0acd"
+# Where combining marks are, in every version of Unicode up to 16: to go through all of it would take 100 ms.
+_MARKED: Final = (
+    *(range(0x300, 0x3100), range(0xA600, 0xAC00), range(0xFB00, 0xFF00), range(0x10100, 0x12000)),
+    *(range(0x13400, 0x13500), range(0x16100, 0x17000), range(0x1BC00, 0x1BD00), range(0x1CF00, 0x1D300)),
+    *(range(0x1DA00, 0x1EA00), range(0xE0100, 0xE0200)),
 )
-_MORE: Final = "\u0b01-\u0b03\u0b3c-\u0b57\u0b82\u0bbe-\u0bcd\u0c00-\u0c04\u0c3e-\u0c56\u0c81-\u0c83\u0cbc-\u0cd6"
-_LAST: Final = "\u0d00-\u0d03\u0d3e-\u0d4d\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ecd"
-_BEYOND: Final = "\u102b-\u103e\u17b4-\u17d3"
-_WORD: Final = rf"[\w{_MARKS}{_SIGNS}{_MORE}{_LAST}{_BEYOND}]"
+
+
+def _ranges_of_marks() -> str:
+    r"""Vowel signs, points and other marks on letters, which ``\w`` leaves out, as ranges for a class."""
+    found: list[tuple[int, int]] = []
+    for block in _MARKED:
+        for code in block:
+            if unicodedata.category(chr(code)) in ("Mn", "Mc"):
+                first = found.pop()[0] if found and found[-1][1] == code - 1 else code
+                found.append((first, code))
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in found)
+
+
+_MARKS: Final = _ranges_of_marks()
+# The look ahead spares what follows most words, a space, the way through all the ranges.
+_WORD: Final = rf"\w++(?:(?![\0-\x7f])[{_MARKS}]++\w*+)*+"
+_TIES: Final = r"-./@:'\\,&+#~=%"
 # A word, and whatever words are tied to it by one character. Possessive, so that no text makes the search go back.
-_TOKEN: Final = re.compile(rf"{_WORD}++(?:[-./@:'\u2019\\,&+#~=%]{_WORD}++)*+(?:\+\+|#)?+")
-_PART: Final = re.compile(rf"{_WORD}++")
+_TOKEN: Final = re.compile(rf"{_WORD}(?:[{_TIES}\u2019]{_WORD})*+(?:\+\+|#)?+")
+_ASCII_TOKEN: Final = re.compile(rf"\w++(?:[{_TIES}]\w++)*+(?:\+\+|#)?+", re.ASCII)
+_PART: Final = re.compile(_WORD)
+_CONTRACTED: Final = re.compile(rf"{_WORD}(?:'{_WORD})*+")
 _HUMP: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\WA-Za-z0-9_]+")
 _CAPITALS_WITHIN: Final = re.compile(r"[a-z][A-Z]|[A-Z]{2}[A-Z][a-z]")
 _SHORTEST_NAME: Final = 7
 _DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]+")
 _THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
-_UNSPACED: Final = re.compile(
-    r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
-    r"\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17dd\U00020000-\U0003ffff]+"
+_WITHOUT_SPACES: Final = (
+    r"\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    r"\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17dd\U00020000-\U0003ffff"
 )
-_LETTERS_WITH_MARKS: Final = re.compile(r"[\u0300-\u036f]")
+_UNSPACED: Final = re.compile(f"[{_WITHOUT_SPACES}]+")
+# Signs in the full width of East Asian letters tie what ASCII ones would; beside a letter of a script without spaces
+# they are the punctuation of its sentences.
+_WIDE_TIES: Final = "".join(chr(ord(sign) + 0xFEE0) for sign in "-./@:'\\,&+#~=%_")
+_BESIDE: Final = rf"[^\W{_WITHOUT_SPACES}]"
+_WIDE_SIGN: Final = re.compile(
+    rf"[{_WIDE_TIES}](?<={_BESIDE}.)(?={_BESIDE})|\uff0b\uff0b(?<={_BESIDE}..)|\uff03(?<={_BESIDE}.)"
+)
+# Accents, and the selectors of variants of a character, which say how it looks.
+_UNHEARD: Final = re.compile(r"[\u0300-\u036f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Sorting a run of marks, as normal forms do, takes the square of its length; no word has more than a few on a letter.
-_FLOODS: Final = re.compile(rf"([{_MARKS}]{{30}})[{_MARKS}]+")
+# The last two are marks in the half width of kana, which are letters until they are normalised.
+_FLOODS: Final = re.compile(rf"([{_MARKS}\uff9e\uff9f]{{30}})[{_MARKS}\uff9e\uff9f]+")
 _KINDS: Final = frozenset("_@/.:#+")
 
 
@@ -98,12 +125,14 @@ class Analyzer:
 
     def tokens(self, text: str) -> list[str]:
         """The raw tokens of a text, in its own case; `expand` says what each stands for."""
-        return _TOKEN.findall(text)
+        if text.isascii():  # the usual case, with fewer letters to look for
+            return _ASCII_TOKEN.findall(text)
+        return _TOKEN.findall(_WIDE_SIGN.sub(lambda sign: _compose(sign[0]), text))
 
     def terms(self, text: str) -> list[str]:
         """The terms of a text in their order, with repeats."""
         known, found = self._known, list[str]()
-        for token in _TOKEN.findall(text):
+        for token in self.tokens(text):
             terms = known.get(token)
             if terms is None:
                 terms = self.expand(token)
@@ -116,6 +145,14 @@ class Analyzer:
 
     def expand(self, token: str) -> tuple[str, ...]:
         """The terms of one raw token. Pure."""
+        if token.isascii():
+            return self._expand(token)
+        # Once more, because a character may stand for several words, as ½ does.
+        pieces = _TOKEN.findall(_compose(token))
+        return tuple(term for piece in pieces for term in self._expand(piece))
+
+    def _expand(self, token: str) -> tuple[str, ...]:
+        """The terms of a token in composed characters, compatibility forms replaced."""
         token = token.replace("\u2019", "'")
         folded = fold(token)
         if folded in self._stop:
@@ -124,12 +161,11 @@ class Analyzer:
             return (folded.replace(",", ""),)
         if _DECIMAL.fullmatch(folded):
             return (folded[:LONGEST],)
-        parts = _PART.findall(token)
-        if len(parts) == 1 and len(parts[0]) == len(token):
+        if _PART.fullmatch(token):
             return self._word(token, folded)
         whole = [folded[:LONGEST]] if len(token) <= _LONGEST_NAME and _is_identifier(token) else []
         found = list(whole)
-        for part in _apart(parts, token):
+        for part in self._apart(token):
             found += self._word(part, fold(part))
         return tuple(dict.fromkeys(found)) if whole else tuple(found)
 
@@ -139,9 +175,22 @@ class Analyzer:
             return tuple(self._unspaced(folded))
         humps = _humps(word)
         if len(humps) > 1:
-            return tuple(dict.fromkeys([folded[:LONGEST], *filter(None, map(self._term, map(fold, humps)))]))
+            # The whole as the same word without capitals becomes it, for queries are typed in lower case.
+            return tuple(dict.fromkeys(filter(None, map(self._term, (folded, *map(fold, humps))))))
         term = self._term(folded)
         return (term,) if term else ()
+
+    def _apart(self, token: str) -> list[str]:
+        """The words of a compound: split at ``_`` too, without contractions that are stop words, and of other words
+        with an apostrophe without a possessive s or the end of a contraction."""
+        words: list[str] = []
+        for piece in _CONTRACTED.findall(token.replace("_", " ")):
+            if "'" not in piece:
+                words.append(piece)
+            elif fold(piece) not in self._stop:
+                stems = piece.split("'")
+                words += [stem for stem in stems if len(stem) > 2] or stems[:1]
+        return words
 
     def _term(self, folded: str) -> str:
         if not folded or folded in self._stop:
@@ -175,9 +224,13 @@ def fold(text: str) -> str:
     """A text without case, compatibility forms and the accents of Latin, Greek and Cyrillic letters."""
     if text.isascii():
         return text.lower()
-    text = _FLOODS.sub(r"\1", text)
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return unicodedata.normalize("NFC", _LETTERS_WITH_MARKS.sub("", folded))
+    folded = unicodedata.normalize("NFKD", _compose(text).casefold())
+    return unicodedata.normalize("NFC", _UNHEARD.sub("", folded))
+
+
+def _compose(text: str) -> str:
+    """A text without compatibility forms, letters and their marks in one; case as it was."""
+    return unicodedata.normalize("NFKC", _FLOODS.sub(r"\1", text))
 
 
 def term_hash(term: str) -> int:
@@ -201,20 +254,12 @@ def _is_identifier(token: str) -> bool:
         return False
     if any(c.isdigit() for c in token):
         return not _THOUSANDS.fullmatch(token)
-    tied = {c for c in token if not c.isalnum()}
+    tied = {c for c in token if not c.isalnum()} - {"'"}
     if tied == {"/"}:
         return token.count("/") > 1 or not token.islower()
     if tied == {"."}:
         return token.islower() or token.count(".") > 1
     return not _KINDS.isdisjoint(tied)
-
-
-def _apart(parts: list[str], token: str) -> list[str]:
-    """The words of a compound: split at ``_`` too, and without a possessive s or the end of a contraction."""
-    if "'" in token:
-        stems = [part for part in token.split("'") if len(part) > 2] or [token.split("'")[0]]
-        parts = [each for stem in stems for each in _PART.findall(stem)]
-    return [piece for part in parts for piece in part.split("_") if piece]
 
 
 def _humps(word: str) -> list[str]:

@@ -4,12 +4,13 @@ Here belongs the container of all index parts and nothing of what the arrays mea
 format. All numbers are little-endian; every array begins at a multiple of 64 bytes.
 
 ```
-magic "CPARRAY1" | length of head u64 | head (canonical JSON) | padding | arrays
+magic "CPARRAY1" | length of head u32 | CRC-32 u32 | head (canonical JSON) | padding | arrays
 head: {"arrays": {name: [dtype, [shape…], offset]}, "kind", "meta"}; offsets count from the end of the padding
 ```
 
-The array named ``blocks`` holds the CRC-32 of every 64 KiB of the arrays behind it, so that a reader who fetches a
-range can tell that it is what was written. Whoever reads the whole object compares its SHA-256 with the recorded one.
+The array named ``blocks`` holds the CRC-32 of every 64 KiB of the arrays behind it, and the one in front is that of
+everything from the head to the end of ``blocks``, so that a reader who fetches ranges (`ranged`) can tell that they are
+what was written. Whoever reads the whole object compares its SHA-256 with the recorded one.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def read_head(view: memoryview | bytes, where: str) -> tuple[dict[str, Any], int
     """The head, and where the arrays begin. Raises `Corrupt`."""
     if sys.byteorder == "big":
         raise Corrupt("index parts are little-endian", where=where, remedy="search from a little-endian machine")
-    length = int.from_bytes(view[8:16], "little")
+    length = int.from_bytes(view[8:12], "little")
     if bytes(view[:8]) != MAGIC or 16 + length > len(view):
         raise Corrupt("not an index part", where=where, remedy=_REMEDY)
     try:
@@ -89,7 +90,24 @@ def read_head(view: memoryview | bytes, where: str) -> tuple[dict[str, Any], int
         raise Corrupt("the head of the index part does not read", where=where, remedy=_REMEDY) from error
     if not isinstance(head, dict) or not all(isinstance(head.get(name), kind) for name, kind in _FIELDS.items()):
         raise Corrupt("the head of the index part lacks a field", where=where, remedy=_REMEDY)
-    return head, _aligned(16 + length)
+    start, recorded = aligned(16 + length), int.from_bytes(view[12:16], "little")
+    if recorded:  # objects written before there was this checksum have 0
+        sums = _sums(view, head, start)
+        if sums is None or zlib.crc32(view[16 : start + sums.nbytes]) != recorded:
+            what = "the head of the index part is damaged: its CRC-32 is not the recorded one"
+            raise Corrupt(what, where=where, remedy=_REMEDY)
+    return head, start
+
+
+def _sums(view: memoryview | bytes, head: Mapping[str, Any], start: int) -> Array | None:
+    """The checksums of all blocks; `None` where the bytes end before, or the head does not say so."""
+    import numpy as np
+
+    entry = head["arrays"].get("blocks")
+    if not isinstance(entry, list) or len(entry) != 3 or entry[0] != "<u4" or entry[2] or len(entry[1]) != 1:
+        return None
+    count = entry[1][0]
+    return np.frombuffer(view, np.uint32, count, start) if start + 4 * count <= len(view) else None
 
 
 def intact(view: memoryview, where: str) -> bool:
@@ -97,14 +115,24 @@ def intact(view: memoryview, where: str) -> bool:
     import numpy as np
 
     head, start = read_head(view, where)
-    dtype, shape, offset = head["arrays"]["blocks"]
-    size = np.dtype(dtype).itemsize * shape[0]
-    if start + offset + size > len(view):
+    sums = _sums(view, head, start)
+    if sums is None:
         return False
-    sums = np.frombuffer(view, dtype, shape[0], start + offset)
-    payload = view[start + _aligned(size) :]
+    payload = view[start + aligned(sums.nbytes) :]
     found = [zlib.crc32(payload[at : at + BLOCK]) for at in range(0, len(payload), BLOCK)]
-    return bool(found == sums.tolist())
+    return bool(np.array_equal(found, sums))
+
+
+def read_sums(view: memoryview | bytes, where: str) -> tuple[dict[str, Any], int, Array]:
+    """Of an object's first bytes: the head, where the arrays behind the checksums begin, and these, one a block.
+
+    Raises `Corrupt`, also where the bytes end before.
+    """
+    head, start = read_head(view, where)
+    sums = _sums(view, head, start)
+    if sums is None:
+        raise Corrupt("the checksums of the index part do not read", where=where, remedy=_REMEDY)
+    return head, start + aligned(sums.nbytes), sums
 
 
 def encode(kind: str, meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
@@ -116,13 +144,15 @@ def encode(kind: str, meta: Mapping[str, Any], arrays: Mapping[str, Array]) -> b
     sums = [zlib.crc32(payload[at : at + BLOCK]) for at in range(0, len(payload), BLOCK)]
     blocks = np.array(sums, "<u4")
     entries: dict[str, Any] = {"blocks": [blocks.dtype.str, list(blocks.shape), 0]}
-    offset = _aligned(blocks.nbytes)
+    offset = aligned(blocks.nbytes)
     for name, array in packed.items():
         entries[name] = [array.dtype.str, list(array.shape), offset]
-        offset += _aligned(array.nbytes)
+        offset += aligned(array.nbytes)
     head = canonical({"arrays": entries, "kind": kind, "meta": dict(meta)})
-    start = MAGIC + len(head).to_bytes(8, "little") + head
-    return b"".join([start, b"\0" * (-len(start) % ALIGN), _padded(blocks), payload])
+    padding = b"\0" * (-(16 + len(head)) % ALIGN)
+    checked = zlib.crc32(b"".join([head, padding, blocks.tobytes()]))
+    start = MAGIC + len(head).to_bytes(4, "little") + checked.to_bytes(4, "little")
+    return b"".join([start, head, padding, _padded(blocks), payload])
 
 
 def strings(texts: list[bytes]) -> tuple[Array, Array]:
@@ -146,5 +176,6 @@ def _padded(array: Array) -> bytes:
     return body + b"\0" * (-len(body) % ALIGN)
 
 
-def _aligned(size: int) -> int:
+def aligned(size: int) -> int:
+    """The size with what fills it up to the next array."""
     return size + -size % ALIGN

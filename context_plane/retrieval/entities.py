@@ -42,11 +42,11 @@ def encode(names: Sequence[str], counts: Array) -> dict[str, Array]:
     starts = np.zeros(len(names) + 1, np.int32)
     np.cumsum(counts, out=starts[1:])
     return {
-        "entity_names": blob,
-        "entity_offsets": offsets,
         "entity_hash": hashes[order],
         "entity_at": order,
         "starts": starts,
+        "entity_offsets": offsets,
+        "entity_names": blob,
     }
 
 

@@ -65,6 +65,17 @@ class Room:
         return self.stamp
 
 
+@dataclass(frozen=True)
+class Whole:
+    """Statistics of all documents, for an index of the few that a question could be about."""
+
+    documents: int
+    tokens: float
+    """Sum of the lengths of all."""
+    frequency: Array
+    """i64: how many of them hold each term of the question."""
+
+
 class Index:
     """A tenant's documents, or those of its tail. Safe for threads."""
 
@@ -78,15 +89,18 @@ class Index:
         ungraphed: Array | None = None,
         hidden: Array | None = None,
         counted: Array | None = None,
+        whole: Whole | None = None,
     ) -> None:
         """`ungraphed` are rows that the graph does not know; `hidden` (u8 a row) those that are not to be returned from
-        here; `counted` (u8 a row) says which documents the statistics count, where not all of them do."""
+        here; `counted` (u8 a row) says which documents the statistics count, where not all of them do; `whole` are the
+        statistics of an index made for one question, which has but some of the documents."""
         self.shard = shard
         self.vectors = None if vectors is None else read_only(vectors)
         self.graph = graph
         self.ungraphed = ungraphed
         self.hidden = hidden
         self.counted = counted
+        self.whole = whole
         self.totals: dict[int, tuple[int, float]] = {}
         """By cut: documents before it, and the sum of their spans."""
         self._spans: dict[int, Array] = {}

@@ -68,7 +68,7 @@ class Loader:
     ) -> None:
         """`indexing` says what the home declares; `embedder` opens one by name, the home's own for `None`."""
         self._tenant = tenant
-        self._files = files
+        self.files = files
         self._merged = Merged(files.disk, tenant)
         self._indexing = indexing
         self._embedder = embedder
@@ -91,6 +91,17 @@ class Loader:
                 base = self._bases.get(key)
                 if base is None:
                     base = self._keep(key, self._load(view))
+        return base
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is any index, of whichever snapshot."""
+        return bool(self._bases)
+
+    def bare(self, view: View) -> Base:
+        """What is needed to search a view beside its index, without any."""
+        base = Base((), view.snapshot, outdated(view), self._indexed(view.catalog))
+        self._with_model(base, view.catalog)
         return base
 
     def later(self, view: View) -> bool:
@@ -150,8 +161,7 @@ class Loader:
     def _load(self, view: View, *, apart: bool = True) -> Base:
         """The base of a view: of two indexes where they may stay `apart` and it is worth it."""
         catalog, gone = view.catalog, outdated(view)
-        about = catalog.about.get(FULLTEXT)
-        indexing = self._indexing() if about is None else Indexing.from_json(about["indexing"])
+        indexing = self._indexed(catalog)
         texts, parts = (chosen(kind, catalog, gone) for kind in (FULLTEXT, VECTOR))
         whole = _Group(tuple(texts), tuple(parts))
         groups = self._groups(whole) if apart else [whole]
@@ -163,6 +173,10 @@ class Loader:
         base = Base(indexes, view.snapshot, gone, indexing, None, names=tuple(group.name for group in groups))
         self._with_vectors(base, catalog, groups)
         return self._reusing(base)
+
+    def _indexed(self, catalog: Catalog) -> Indexing:
+        about = catalog.about.get(FULLTEXT)
+        return self._indexing() if about is None else Indexing.from_json(about["indexing"])
 
     def _groups(self, whole: _Group) -> list[_Group]:
         """All parts as one group, or what changes seldom and what came since."""
@@ -190,7 +204,7 @@ class Loader:
         graph = _graph(catalog)
         if graph is not None:
             wanted.append((graph_key(self._tenant, graph), graph.version, graph.size))
-        self._files.prefetch(wanted)
+        self.files.prefetch(wanted)
 
     def _text(self, parts: Sequence[Part], indexing: Indexing, merged: Sequence[FullText] = ()) -> FullText:
         """One shard of several (of those that were merged of them), mapped where another process has merged them."""
@@ -201,8 +215,8 @@ class Loader:
         if kept is not None:
             return fulltext.decode(kept, name)
         if len(parts) == 1:
-            return fulltext.decode(*open_part(self._files, self._tenant, FULLTEXT, parts[0]))
-        shards = [fulltext.decode(*open_part(self._files, self._tenant, FULLTEXT, part)) for part in parts]
+            return fulltext.decode(*open_part(self.files, self._tenant, FULLTEXT, parts[0]))
+        shards = [fulltext.decode(*open_part(self.files, self._tenant, FULLTEXT, part)) for part in parts]
         shard = fulltext.merge(merged or shards, interleaved=bool(merged))
         mapped = self._merged.keep(name, shard.encode({"parts": len(parts)}))
         return shard if mapped is None else fulltext.decode(mapped, name)
@@ -216,7 +230,7 @@ class Loader:
         kept = self._merged.open(name) if several else None
         if kept is not None:
             return vectors.decode(kept, name).vector, np.zeros(0, np.int64)
-        shards = [vectors.decode(*open_part(self._files, self._tenant, VECTOR, part)) for part in group.vectors]
+        shards = [vectors.decode(*open_part(self.files, self._tenant, VECTOR, part)) for part in group.vectors]
         found, missing = vectors.align(index.a["key"], shards, width)
         if not several or len(missing):
             return found, missing
@@ -237,11 +251,7 @@ class Loader:
         """Gives the indexes of a base their vectors and the first its graph, or the base the reason why not."""
         import numpy as np
 
-        model = catalog.about.get(VECTOR, {}).get("model")
-        embedder, base.why_no_vectors = self._opened(model)
-        base.embedder = embedder
-        base.dimension = model["dimension"] if model else (embedder.dimension if embedder else 0)
-        base.weight = model["weight"] if model else embedder.weight if embedder else 0.0
+        embedder = self._with_model(base, catalog)
         if not base.dimension:
             return
         aligned = [self._aligned(*each, base.dimension) for each in zip(base.indexes, groups, strict=True)]
@@ -258,11 +268,21 @@ class Loader:
             index.vectors = read_only(found)
         graph, first = _graph(catalog), base.indexes[0]
         if graph is not None:
-            first.graph = near = open_graph(self._files, self._tenant, graph, base.dimension)
+            first.graph = near = open_graph(self.files, self._tenant, graph, base.dimension)
             known = np.isin(first.a["key"], near.keys())
             assert first.vectors is not None
             first.ungraphed = np.flatnonzero(~known & first.vectors.any(axis=1)).astype(np.int32)
-        base.has_vectors, base.model = True, model["id"] if model else embedder.id  # type: ignore[union-attr]
+        base.has_vectors = True
+
+    def _with_model(self, base: Base, catalog: Catalog) -> Embedder | None:
+        """Gives a base what is known of the model of its vectors, without them."""
+        model = catalog.about.get(VECTOR, {}).get("model")
+        embedder, base.why_no_vectors = self._opened(model)
+        base.embedder = embedder
+        base.dimension = model["dimension"] if model else (embedder.dimension if embedder else 0)
+        base.weight = model["weight"] if model else embedder.weight if embedder else 0.0
+        base.model = model["id"] if model else embedder.id if embedder else ""
+        return embedder
 
     def _reusing(self, base: Base) -> Base:
         """The base with the first index of an earlier one, where it is the same: it has been warm for long."""

@@ -100,6 +100,11 @@ def _held(index: Index, hashes: Array, frequency: Array, cut: int, kernels: Modu
     import numpy as np
 
     numbers, whole = np.empty(len(hashes), np.int64), index.counted is None and cut > index.last
+    if index.whole is not None:
+        kernels.lookup(index.a["terms"], index.a["post_start"], hashes, numbers, np.zeros(len(hashes), np.int64))
+        frequency += index.whole.frequency
+        places = (numbers >= 0).nonzero()[0]
+        return places, numbers[places]
     found = frequency if whole else np.zeros(len(hashes), np.int64)
     kernels.lookup(index.a["terms"], index.a["post_start"], hashes, numbers, found)
     places = (numbers >= 0).nonzero()[0]
@@ -113,6 +118,8 @@ def totals(index: Index, cut: int) -> tuple[int, float]:
     """How many documents before `cut` count, and the sum of the spans of those that are answered from this index."""
     import numpy as np
 
+    if index.whole is not None:
+        return index.whole.documents, index.whole.tokens
     cut = min(cut, index.last + 1)
     known = index.totals.get(cut)
     if known is None:

@@ -16,13 +16,14 @@ from context_plane.errors import Infeasible, InputError
 from context_plane.retrieval import kernels
 from context_plane.retrieval.base import Base
 from context_plane.retrieval.chained import ChainedSearch
+from context_plane.retrieval.cold import Cold
 from context_plane.retrieval.documents import documents
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.fusion import fuse
 from context_plane.retrieval.hit import Hit, Scores
 from context_plane.retrieval.index import Index
 from context_plane.retrieval.loading import Loader
-from context_plane.retrieval.question import Mode, ask, statistics
+from context_plane.retrieval.question import Mode, Question, ask, statistics
 from context_plane.retrieval.scoring import Found, Search
 from context_plane.retrieval.tail import Joined, join
 
@@ -71,6 +72,7 @@ class Searcher:
         """`grown` is called when the searcher has come to take more memory."""
         self._tenant = tenant
         self._loader = loader
+        self._cold = Cold(tenant, loader)
         self._grown = grown
         self._tails: dict[int, tuple[Base, Joined]] = {}
         self._last: tuple[View, Base, Joined] | None = None
@@ -83,15 +85,28 @@ class Searcher:
         """
         if query.k == 0:
             return []
+        base = self._cold.base(view, query.filters)
+        if base is not None:
+            mode, question = self._asked(query, base)
+            index = self._cold.index(view, query.filters, question)
+            if index is not None:
+                return self._answer(view, query, base, mode, question, (index, *self._joined(view, base).indexes))
         base, joined = self._current(view)
         base.searches += 1
-        loops = kernels.choice.current()
+        return self._answer(view, query, base, *self._asked(query, base), joined.indexes)
+
+    def _asked(self, query: Query, base: Base) -> tuple[Mode, Question]:
         mode, vector = self._mode(query, base)
-        question = ask("" if mode == "vector" else query.text, base.analyzer, vector)
-        numbers = statistics(question, joined.indexes, view.as_of, loops)
+        return mode, ask("" if mode == "vector" else query.text, base.analyzer, vector)
+
+    def _answer(
+        self, view: View, query: Query, base: Base, mode: Mode, question: Question, indexes: Sequence[Index]
+    ) -> list[Hit]:
+        loops = kernels.choice.current()
+        numbers = statistics(question, indexes, view.as_of, loops)
         combine = fuse(mode, numbers.bound, base.weight)
         found = []
-        for index, (places, terms) in zip(joined.indexes, numbers.terms, strict=True):
+        for index, (places, terms) in zip(indexes, numbers.terms, strict=True):
             weights = numbers.weights[places]
             way = ChainedSearch if index.chained else Search
             search = way(index, terms, weights, question, numbers, query.filters, view.as_of, mode, combine, loops)
@@ -101,7 +116,8 @@ class Searcher:
     @property
     def nbytes(self) -> int:
         """Bytes of memory of all indexes and tails; memory-mapped files are not counted."""
-        return self._loader.nbytes + sum(joined.nbytes for _, joined in list(self._tails.values()))
+        tails = sum(joined.nbytes for _, joined in list(self._tails.values()))
+        return self._loader.nbytes + self._cold.nbytes + tails
 
     def warm(self, view: View) -> None:
         """Loads what the first search would have to wait for: index, tail, embedder and compiled loops."""

@@ -44,7 +44,7 @@ class Vectors:
 
     def encode(self, meta: Mapping[str, Any]) -> bytes:
         """The object's bytes; `meta` names tenant, days and embedder."""
-        return arrays.encode(KIND, meta, {"key": self.key, "vector": self.vector, **(self.entities or {})})
+        return arrays.encode(KIND, meta, {**(self.entities or {}), "key": self.key, "vector": self.vector})
 
 
 def decode(view: memoryview, where: str) -> Vectors:

@@ -123,10 +123,21 @@ def test_no_bit_of_magic_and_length_may_differ() -> None:
         refused(bytes(damaged))
 
 
-def test_a_damaged_head_is_corrupt_or_means_the_same() -> None:
-    """Whoever reads a range has no SHA-256 of the whole: a bit of the head must not raise anything else."""
+def test_a_damaged_head_is_corrupt() -> None:
+    """Whoever reads a range has no SHA-256 of the whole."""
     body = small()
-    length = int.from_bytes(body[8:16], "little")
+    length = int.from_bytes(body[8:12], "little")
+    for bit in range(128, 8 * (16 + length)):
+        damaged = bytearray(body)
+        damaged[bit // 8] ^= 1 << bit % 8
+        refused(bytes(damaged))
+
+
+def test_a_damaged_head_of_old_is_corrupt_or_means_the_same() -> None:
+    """It has no checksum: a bit of it must not raise anything else."""
+    body = small()
+    length = int.from_bytes(body[8:12], "little")
+    body = body[:12] + bytes(4) + body[16:]
     raised = set()
     for bit in range(128, 8 * (16 + length)):
         damaged = bytearray(body)
