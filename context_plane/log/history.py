@@ -60,7 +60,7 @@ class History:
         if not self._cold and self.store.head(self._next_key) is None:
             return self.head
         with self._lock:
-            complete = self._load_all() if self._cold else False
+            complete = self._load_cold() if self._cold else False
             self._cold = False
             while not complete and (body := self._probe()) is not None:
                 self._append(body)
@@ -188,6 +188,16 @@ class History:
     def _all_days(self, record: CommitRecord, touched: dict[int, int]) -> list[int]:
         # An erasure changes every day its entities were active; without an index of them it touches all days so far.
         return list(touched) if record.kind == "tombstone" and record.entities else self.days(record)
+
+    def _load_cold(self) -> bool:
+        """As `_load_all`; where that fails half-way nothing is kept of it, so that the next call begins anew."""
+        try:
+            return self._load_all()
+        except BaseException:
+            self._records.clear()
+            self._touched.clear()
+            self._next_key = keys.commit(self.tenant, 1)
+            raise
 
     def _load_all(self) -> bool:
         """Loads checkpoints and the records after them; whether there was nothing after those when it was looked.
