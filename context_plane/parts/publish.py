@@ -8,7 +8,7 @@ verdicts are read from the notes, because Dagster's blocking checks stop only th
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import canonical
 from context_plane.instants import DAY, format_instant, now
@@ -34,6 +34,9 @@ from context_plane.store.settled import create_settled
 if TYPE_CHECKING:
     from context_plane.log.history import History
     from context_plane.store.base import Store
+
+_INLINE: Final = 1 << 16
+"""Bytes of manifests that a snapshot carries itself."""
 
 
 def publish(history: History, snapshots: Snapshots, wanted: set[str] | None = None) -> Snapshot | None:
@@ -167,7 +170,7 @@ def _same(base: Snapshot, catalog: Catalog, log: int) -> bool:
 
 
 def _encode(snapshots: Snapshots, catalog: Catalog, number: int, log: int) -> tuple[bytes, list[tuple[str, bytes]]]:
-    months: list[tuple[str, bytes]] = []
+    months: list[tuple[str, str, bytes]] = []
     kinds: dict[str, Any] = {}
     newest = log
     for name, parts in catalog.parts.items():
@@ -179,7 +182,7 @@ def _encode(snapshots: Snapshots, catalog: Catalog, number: int, log: int) -> tu
         for month, days in grouped.items():
             sha256, body = Month(month, days).encode(name)
             hashes[month] = sha256
-            months.append((keys.month_manifest(snapshots.tenant, sha256), body))
+            months.append((month, sha256, body))
         kinds[name] = {"months": hashes, "about": catalog.about.get(name)}
     body = canonical(
         {
@@ -190,9 +193,22 @@ def _encode(snapshots: Snapshots, catalog: Catalog, number: int, log: int) -> tu
             "clock": _clock(catalog),
             "time": format_instant(now()),
             "parts": kinds,
+            "manifests": _inline(months),
         }
     )
-    return body, months
+    return body, [(keys.month_manifest(snapshots.tenant, sha256), manifest) for _, sha256, manifest in months]
+
+
+def _inline(months: Iterable[tuple[str, str, bytes]]) -> dict[str, str]:
+    """Manifests that the snapshot carries itself, the newest months first: those of a short history cost no request."""
+    found: dict[str, str] = {}
+    room = _INLINE
+    for _, sha256, body in sorted(months, reverse=True):
+        room -= len(body)
+        if room < 0:
+            break
+        found[sha256] = body.decode()
+    return found
 
 
 def _clock(catalog: Catalog) -> str | None:

@@ -91,6 +91,8 @@ class Snapshots:
             raw = json.loads(self.store.get(key))
         except ValueError as error:
             raise Corrupt("snapshot does not read", where=key, remedy="restore it, or publish again") from error
+        for sha256, manifest in raw.get("manifests", {}).items():
+            self._manifests.setdefault(sha256, decode_month(key, manifest.encode(), sha256))
         hashes = {name: list(entry["months"].values()) for name, entry in raw["parts"].items()}
         self._fetch([sha256 for each in hashes.values() for sha256 in each])
         parts = {name: self._parts(each) for name, each in hashes.items()}

@@ -32,7 +32,7 @@ def entity_hash(entity: str) -> int:
     return int.from_bytes(hashlib.blake2b(entity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
-def encode(names: Sequence[str], counts: Array) -> dict[str, Array]:
+def encode(names: Sequence[str], counts: Array | Sequence[int]) -> dict[str, Array]:
     """The arrays of entities with so many rows each. `names` are sorted."""
     import numpy as np
 

@@ -13,6 +13,8 @@ time i64[n], key u64[n]               event time in microseconds; the 64 bits of
 type, source, labels u32[n]           indices into the lists in `meta`
 length u32[n]                         tokens of the indexed text
 chain u64[n], prev, next i32[n]       chain of neighbours, the documents before and after in it; -1 for none
+entity_fwd i64[m + 1]                 where each entity's terms begin, in `fwd_term`
+entity_docs u64[m + 1]                where its documents begin, in `docs`
 docs u8, doc_offsets u64[n + 1]       ``id NUL text``
 terms u64[v], post_start i64[v + 1]   hashes of the terms, ascending; where the postings of each begin
 post_row i32[z], post_tf u16[z]       postings: documents, ascending within a term, and how often the term is in them
@@ -232,9 +234,12 @@ def finished(
     }
     if "fwd_own" in forward:
         postings["post_own"] = forward["fwd_own"][order]
+    at = columns["starts"]
+    first = {"entity_fwd": start[at], "entity_docs": columns["doc_offsets"][at]}
     before, after = links(columns["chain"])
     tokens = int(columns["length"].sum(dtype=np.int64))
-    return FullText({**columns, **forward, **postings, "prev": before, "next": after}, types, sources, labels, tokens)
+    held = {**first, **columns, **forward, **postings, "prev": before, "next": after}
+    return FullText(held, types, sources, labels, tokens)
 
 
 def links(chain: Array) -> tuple[Array, Array]:

@@ -1,9 +1,9 @@
 """Slices: the rows of a few entities, read by ranges from parts that are not on this machine.
 
-Here belongs what a search of one entity needs of a part, and in which order it is read: which rows are the entity's;
-then their columns and vectors, and how many documents hold each term of the question; then the terms of the rows, and
-their texts. Three rounds of parallel requests a search, whatever the tenant's size. What comes of them is a small index
-that ranks as the whole would, because it knows the statistics of the whole.
+Here belongs what a search of one entity needs of a part, and in which order it is read: first which rows are the
+entity's, which the beginning of a part says; then the rows with their terms, texts and vectors, and how many documents
+hold each term of the question. Two rounds of parallel requests a search, whatever the tenant's size. What comes of them
+is a small index that ranks as the whole would, because it knows the statistics of the whole.
 
 Terms and entities are found by hash, and hashes are spread evenly: of an ascending array of n, one lies within a few √n
 of where its value says.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.retrieval import entities, fulltext
 from context_plane.retrieval.entities import entity_hash
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from context_plane.parts.files import Object
 
     Array = NDArray[Any]
-    Spans = list[tuple[str, int, int]]  # entity, first row, and the one after its last
+    Read = Callable[[], Array]
 
 _ROOTS: Final = 4
-"""√n from where it should be that a hash is looked for: farther off is one of 10¹³ (Kolmogorov)."""
+"""√n from where it should be that a hash is looked for: one array of 10¹³ has any farther off (Kolmogorov)."""
 _SMALL: Final = 1 << 18
 """Bytes of an array that is read whole."""
 _COLUMNS: Final = ("time", "key", "type", "source", "labels", "length", "chain")
@@ -50,53 +50,67 @@ class Slice:
     whole: Whole
 
 
+class _Span(NamedTuple):
+    """Where a part holds an entity: its rows, and in a full-text part their terms and texts."""
+
+    entity: str
+    rows: tuple[int, int]
+    terms: tuple[int, int]
+    docs: tuple[int, int]
+
+
 def read(
     reader: Reader, texts: Sequence[Object], vectors: Sequence[Object], names: Sequence[str], hashes: Array
 ) -> Slice | None:
     """The rows of these entities, with those terms of them that are among `hashes` (ascending).
 
-    `None` where the parts have to be fetched: some were written before there were checksums of heads, have documents
-    with neighbours, or hold too many rows. Raises `Corrupt`, `NotFound`, `Unavailable`.
+    `None` where the parts have to be fetched: some were written before they could be read so, have documents with
+    neighbours, or hold too many rows. Raises `Corrupt`, `NotFound`, `Unavailable`.
     """
     import numpy as np
 
     parts = reader.open([*texts, *vectors])
-    if parts is None or any("own" in part or "starts" not in part for part in parts):
+    needed = ("entity_fwd",) * len(texts) + ("starts",) * len(vectors)
+    if parts is None or any("own" in part or name not in part for part, name in zip(parts, needed, strict=True)):
         return None
     found = _find(reader, parts, sorted(set(names)))
-    if sum(last - first for spans in found[: len(texts)] for _, first, last in spans) > _MOST_ROWS:
+    if sum(span.rows[1] - span.rows[0] for spans in found[: len(texts)] for span in spans) > _MOST_ROWS:
         return None
-    columns = Round(reader)
-    rows = [_Rows(part, spans, hashes, columns) for part, spans in zip(parts[: len(texts)], found, strict=False)]
-    near = [_near(part, spans, columns) for part, spans in zip(parts[len(texts) :], found[len(texts) :], strict=True)]
-    columns.read()
-    bodies = Round(reader)
-    shards = [each.shard(bodies) for each in rows if each.spans]
-    bodies.read()
-    made = [shard() for shard in shards]
+    round_ = Round(reader)
+    rows = [_Rows(part, spans, hashes, round_) for part, spans in zip(parts[: len(texts)], found, strict=False)]
+    near = [_near(part, spans, round_) for part, spans in zip(parts[len(texts) :], found[len(texts) :], strict=True)]
+    round_.read()
+    shards = [each.shard() for each in rows if each.spans]
     documents, tokens = sum(each.part.rows("time") for each in rows), sum(each.part.meta["tokens"] for each in rows)
     frequency = np.zeros(len(hashes), np.int64)
     for each in rows:
         frequency += each.frequency()
     whole = Whole(documents, tokens, frequency)
-    return Slice(fulltext.merge(made) if made else None, tuple(each() for each in near), whole)
+    return Slice(fulltext.merge(shards) if shards else None, tuple(each() for each in near), whole)
 
 
-def _find(reader: Reader, parts: Sequence[Opened], names: Sequence[str]) -> list[Spans]:
-    """By part: the rows of those entities that it has."""
+def _find(reader: Reader, parts: Sequence[Opened], names: Sequence[str]) -> list[list[_Span]]:
+    """By part: where it holds those entities that it has."""
     lookups = Round(reader)
     asked = [(part, name, _Lookup(lookups, part, "entity_hash", entity_hash(name))) for part in parts for name in names]
     at = [lookups.rows(part, "entity_at", *lookup.window) for part, _, lookup in asked]
     lookups.read()
     starts = Round(reader)
-    found: dict[str, list[tuple[str, Callable[[], Array]]]] = {part.key: [] for part in parts}
+    found: dict[str, list[tuple[str, list[Read]]]] = {part.key: [] for part in parts}
     for (part, name, lookup), numbers in zip(asked, at, strict=True):
         place = lookup.place()
         if place is not None:
             number = int(numbers()[place])
-            found[part.key].append((name, starts.rows(part, "starts", number, number + 2)))
+            held = [array for array in ("starts", "entity_fwd", "entity_docs") if array in part]
+            found[part.key].append((name, [starts.rows(part, array, number, number + 2) for array in held]))
     starts.read()
-    return [[(name, *start().tolist()) for name, start in found[part.key]] for part in parts]
+    return [[_span(name, [each() for each in bounds]) for name, bounds in found[part.key]] for part in parts]
+
+
+def _span(entity: str, bounds: Sequence[Array]) -> _Span:
+    """Of a full-text part there are bounds of rows, terms and texts, of a vector part those of rows."""
+    pairs = [(int(each[0]), int(each[1])) for each in bounds]
+    return _Span(entity, *(pairs if len(pairs) == 3 else (pairs[0], (0, 0), (0, 0))))
 
 
 class _Lookup:
@@ -120,9 +134,9 @@ class _Lookup:
         return place if place < len(values) and int(values[place]) == self._hashed else None
 
 
-def _near(part: Opened, spans: Spans, columns: Round) -> Callable[[], Vectors]:
+def _near(part: Opened, spans: Sequence[_Span], round_: Round) -> Callable[[], Vectors]:
     """The vectors of rows, once the round is read."""
-    pairs = [[columns.rows(part, name, first, last) for _, first, last in spans] for name in ("key", "vector")]
+    pairs = [[round_.rows(part, name, *span.rows) for span in spans] for name in ("key", "vector")]
     dimension = part.entries["vector"][1][1]
 
     def made() -> Vectors:
@@ -137,84 +151,83 @@ def _near(part: Opened, spans: Spans, columns: Round) -> Callable[[], Vectors]:
 
 
 class _Rows:
-    """What a full-text part holds of the entities: their columns, read in one round, their terms and texts in the
-    next."""
+    """What a full-text part holds of the entities, and of the question's terms."""
 
-    def __init__(self, part: Opened, spans: Spans, hashes: Array, columns: Round) -> None:
+    def __init__(self, part: Opened, spans: Sequence[_Span], hashes: Array, round_: Round) -> None:
         self.part = part
         self.spans = spans
         self._hashes = hashes
-        self._terms = []
-        for hashed in hashes.tolist():
-            lookup = _Lookup(columns, part, "terms", hashed)
-            first, last = lookup.window
-            self._terms.append((lookup, columns.rows(part, "post_start", first, last + 1)))
-        self._columns = {
-            name: [columns.rows(part, name, first, last + more) for _, first, last in spans]
-            for names, more in ((_COLUMNS, 0), (("fwd_start", "doc_offsets"), 1))
-            for name in names
+        self._lookups = [_Lookup(round_, part, "terms", hashed) for hashed in hashes.tolist()]
+        self._starts = [round_.rows(part, "post_start", each.window[0], each.window[1] + 1) for each in self._lookups]
+        self._pieces: dict[str, list[Read]] = {
+            **{name: [round_.rows(part, name, *span.rows) for span in spans] for name in _COLUMNS},
+            **{
+                name: [round_.rows(part, name, span.rows[0], span.rows[1] + 1) for span in spans]
+                for name in ("fwd_start", "doc_offsets")
+            },
+            "docs": [round_.rows(part, "docs", *span.docs) for span in spans],
         }
+        for name in ("fwd_term", "fwd_tf"):
+            self._pieces[name] = [round_.rows(part, name, *span.terms) for span in spans if len(hashes)]
 
     def frequency(self) -> Array:
         """How many of the part's documents hold each term."""
         import numpy as np
 
         found = np.zeros(len(self._hashes), np.int64)
-        for at, (lookup, starts) in enumerate(self._terms):
+        for at, (lookup, starts) in enumerate(zip(self._lookups, self._starts, strict=True)):
             place = lookup.place()
             if place is not None:
                 found[at] = starts()[place + 1] - starts()[place]
         return found
 
-    def shard(self, bodies: Round) -> Callable[[], FullText]:
-        """The shard of the rows, once the round is read."""
-        places = [(lookup.window[0], lookup.place()) for lookup, _ in self._terms]
-        numbers = [first + place for first, place in places if place is not None]
-        hashes = self._hashes[[place is not None for _, place in places]]
-        texts = self._pieces("doc_offsets", bodies, "docs")
-        terms = self._pieces("fwd_start", bodies, "fwd_term") if numbers else []
-        often = self._pieces("fwd_start", bodies, "fwd_tf") if numbers else []
+    def shard(self) -> FullText:
+        """The shard of the rows."""
+        import numpy as np
 
-        def made() -> FullText:
-            import numpy as np
+        columns: dict[str, Array] = {
+            **entities.encode(
+                [each.entity for each in self.spans], [each.rows[1] - each.rows[0] for each in self.spans]
+            ),
+            **{name: self._joined(name) for name in (*_COLUMNS, "docs")},
+            "doc_offsets": self._rebased("doc_offsets").astype(np.uint64),
+        }
+        places = [lookup.place() for lookup in self._lookups]
+        meta = self.part.meta
+        return fulltext.finished(
+            columns,
+            self._forward(places),
+            self._hashes[[place is not None for place in places]],
+            tuple(meta["types"]),
+            tuple(meta["sources"]),
+            tuple(tuple(each) for each in meta["labels"]),
+        )
 
-            counts = np.array([last - first for _, first, last in self.spans])
-            columns: dict[str, Array] = {
-                **entities.encode([name for name, _, _ in self.spans], counts),
-                **{name: self._joined(name) for name in _COLUMNS},
-                "docs": np.concatenate([each() for each in texts]),
-                "doc_offsets": self._rebased("doc_offsets").astype(np.uint64),
-            }
-            forward: dict[str, Array] = {
-                "fwd_start": np.zeros(int(counts.sum()) + 1, np.int64),
-                "fwd_term": np.zeros(0, np.int32),
-                "fwd_tf": np.zeros(0, np.uint16),
-            }
-            if numbers:
-                term, tf = (np.concatenate([each() for each in pieces]) for pieces in (terms, often))
-                asked = np.isin(term, numbers)
-                forward["fwd_start"] = np.concatenate([[0], np.cumsum(asked)])[self._rebased("fwd_start")]
-                forward["fwd_term"] = np.searchsorted(numbers, term[asked]).astype(np.int32)
-                forward["fwd_tf"] = tf[asked]
-            meta = self.part.meta
-            labels = tuple(tuple(each) for each in meta["labels"])
-            return fulltext.finished(columns, forward, hashes, tuple(meta["types"]), tuple(meta["sources"]), labels)
+    def _forward(self, places: Sequence[int | None]) -> dict[str, Array]:
+        """The terms of each row that the question has, given where these were found."""
+        import numpy as np
 
-        return made
-
-    def _pieces(self, starts: str, bodies: Round, name: str) -> list[Callable[[], Array]]:
-        """What rows have of an array, given where each row begins in it."""
-        spans = [(int(each()[0]), int(each()[-1])) for each in self._columns[starts]]
-        return [bodies.rows(self.part, name, *span) for span in spans]
+        pairs = zip(self._lookups, places, strict=True)
+        numbers = [lookup.window[0] + place for lookup, place in pairs if place is not None]
+        start = self._rebased("fwd_start")
+        if not numbers:
+            return {"fwd_start": start * 0, "fwd_term": np.zeros(0, np.int32), "fwd_tf": np.zeros(0, np.uint16)}
+        term = self._joined("fwd_term")
+        asked = np.isin(term, numbers)
+        return {
+            "fwd_start": np.concatenate([[0], np.cumsum(asked)])[start],
+            "fwd_term": np.searchsorted(numbers, term[asked]).astype(np.int32),
+            "fwd_tf": self._joined("fwd_tf")[asked],
+        }
 
     def _joined(self, name: str) -> Array:
         import numpy as np
 
-        return np.concatenate([each() for each in self._columns[name]])
+        return np.concatenate([each() for each in self._pieces[name]])
 
     def _rebased(self, name: str) -> Array:
         """Where each row begins in the pieces, one behind the other, and where the last ends."""
         import numpy as np
 
-        lengths = [np.diff(each().astype(np.int64)) for each in self._columns[name]]
+        lengths = [np.diff(each().astype(np.int64)) for each in self._pieces[name]]
         return np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
