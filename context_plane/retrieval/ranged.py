@@ -138,7 +138,11 @@ class Reader:
 
     def read(self, rows: Sequence[Rows]) -> list[Array]:
         """Rows of arrays, in one round of requests. Raises `Corrupt`, `NotFound`, `Unavailable`."""
-        blocks = self._fetch({(each.part, block) for each in rows for block in _blocks_of(each)})
+        try:
+            blocks = self._fetch({(each.part, block) for each in rows for block in _blocks_of(each)})
+        except Corrupt as error:
+            self._opened.pop(error.where, None)  # what was read with its head: by the next search it may be mended
+            raise
         return [_assembled(each, blocks) for each in rows]
 
     def _fetch(self, wanted: set[tuple[Opened, int]]) -> dict[tuple[str, int], bytes]:
