@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from context_plane import ContextPlane
+from context_plane.retrieval.hit import Hit
 from context_plane.store import keys
+from tests.retrieval.oracle import Hashed
 
 SPEC = """\
 context: customer_v0
@@ -63,6 +65,43 @@ def test_events_in_bundles_out(store_url: str, tmp_path: Path) -> None:
         materialize(one)
         assert [bundle.json for bundle in one.bundles("acme", "customer_v0")] == expected
         assert one.sql("acme", "SELECT count(*) AS n FROM events").to_pylist() == [{"n": 120}]
+
+
+def test_events_in_hits_out(store_url: str, tmp_path: Path) -> None:
+    """Ingest, materialize, search by words and by meaning from another plane, of which nothing is on disk: one entity
+    first, then all, then what came since, and once more from what is on its disk by then."""
+    questions: list[dict[str, Any]] = [
+        {"entity": "customer/3"}, {}, {"mode": "vector"}, {"mode": "bm25", "since": "2026-03-04", "type": "test.*"},
+        {"as_of": "2026-03-03"}, {"known_at": 1},
+    ]  # fmt: skip
+
+    def opened(name: str) -> ContextPlane:
+        plane = ContextPlane.open(tmp_path / name, store=store_url, max_staleness=0, embedder="hashed")
+        plane._embedders["hashed"] = Hashed()
+        return plane
+
+    def answers(plane: ContextPlane) -> list[list[Hit]]:
+        return [plane.search("acme", "number 17", k=200, **question) for question in questions]
+
+    with opened("one") as one:
+        one.ingest("acme", [event(n) for n in range(100)])
+        before = answers(one)
+        assert [len(each) for each in before[:2]] == [14, 100]
+        assert before[1][0].event_id == before[2][0].event_id == "17"
+        builder = one.builder("acme")
+        for window in builder.stale().windows("day"):
+            builder.timeline(window)
+            builder.search(window)
+        builder.publish()
+        with opened("two") as two:
+            assert answers(two) == before
+            one.ingest("acme", [event(n) for n in range(100, 120)])
+            now = answers(two)
+            assert now == answers(one)
+            assert [len(each) for each in now] == [17, 120, 120, 48, 72, 100]
+    with opened("two") as two:
+        two.warm("acme")
+        assert answers(two) == now
 
 
 def test_a_stale_read_is_bounded(store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
