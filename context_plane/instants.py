@@ -104,14 +104,21 @@ _FAR: Final = 1 << 62
 """Microseconds beyond which an instant is as far from every event, and no longer fits where instants are kept."""
 
 
-def parse_cut(value: str | date | datetime | int | None, *, begins: bool = False) -> int | None:
+def parse_cut(value: str | date | datetime | int | None, *, begins: bool = False, where: str = "") -> int | None:
     """What callers pass as `as_of`, as microseconds: RFC 3339, a day (its end), a date, a datetime, or `None`.
 
     A day means its end, so that ``as_of="2026-03-01"`` includes what happened on 1 March; where the cut begins a span
-    (`since`), its start, for the same reason.
+    (`since`), its start, for the same reason. Raises `InputError` for anything else, at the argument `where`.
     """
     if value is None:
         return None
+    try:
+        return _cut(value, begins)
+    except InputError as error:
+        raise InputError(error.what, where=where, remedy=error.remedy) from error
+
+
+def _cut(value: str | date | datetime | int, begins: bool) -> int:
     if isinstance(value, int):
         return max(-_FAR, min(_FAR, value))
     if isinstance(value, datetime):

@@ -160,7 +160,8 @@ class ContextPlane:
         from context_plane.retrieval.filters import make
         from context_plane.retrieval.searcher import Query
 
-        filters = make(entity, type, labels, parse_cut(since, begins=True), parse_cut(until))
+        start, end = parse_cut(since, begins=True, where="since"), parse_cut(until, where="until")
+        filters = make(entity, type, labels, start, end)
         asked = Query(query, filters, mode, k, vector).checked()
         state = self._known(tenant)
         return self._searcher(state).search(state.view(as_of, known_at), asked)
@@ -219,7 +220,7 @@ class ContextPlane:
         Columns: entity, time, source, id, type, text, labels, data, attributes, digest (`parts.timeline.schema`).
         """
         view = self._known(tenant).view(as_of, known_at)
-        return view.events(entity, parse_cut(since, begins=True), parse_cut(until))
+        return view.events(entity, parse_cut(since, begins=True, where="since"), parse_cut(until, where="until"))
 
     def sql(self, tenant: str, query: str, *, as_of: Cut = None, known_at: int | None = None) -> pa.Table:
         """The result of one read-only SELECT over the tables `events` and `bundles` of a tenant's view.

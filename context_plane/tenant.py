@@ -52,7 +52,7 @@ class Tenant:
         """
         from context_plane.parts.view import open_view
 
-        cut = parse_cut(as_of)
+        cut = parse_cut(as_of, where="as_of")
         if known_at is not None or cut is not None:
             return open_view(self.history, self.snapshots, self._files, as_of=cut, known_at=known_at)
         view = self._view

@@ -14,7 +14,7 @@ payment_service            payment_service, payment, servic
 src/main.py                src/main.py, src, main, py
 ann@example.org            ann@example.org, ann, exampl, org
 v1.2.3                     v1.2.3, v1, 2, 3
-HTTPServer                 httpserv, http, server
+HTTPServer                 httpserver, http, server
 state-of-the-art           state, art
 and/or                     (nothing: both are stop words)
 10,000                     10000
@@ -49,56 +49,53 @@ _LONGEST_NAME: Final = 256
 """Characters of a compound that may be a name; a longer one (a line of numbers, encoded bytes) is only split."""
 _REMEMBERED: Final = 200_000
 
-# Where combining marks are, in every version of Unicode up to 16: to go through all of it would take 100 ms.
+# Where combining marks are in every version of Unicode up to 16: to go through all of it would take 60 ms.
 _MARKED: Final = (
-    *(range(0x300, 0x3100), range(0xA600, 0xAC00), range(0xFB00, 0xFF00), range(0x10100, 0x12000)),
-    *(range(0x13400, 0x13500), range(0x16100, 0x17000), range(0x1BC00, 0x1BD00), range(0x1CF00, 0x1D300)),
-    *(range(0x1DA00, 0x1EA00), range(0xE0100, 0xE0200)),
+    *(range(0x300, 0x1E00), range(0x20D0, 0x2100), range(0x2CE0, 0x2E00), range(0x3020, 0x30A0)),
+    *(range(0xA660, 0xAC00), range(0xFB1E, 0xFB1F), range(0xFE00, 0xFE30), range(0x10100, 0x10400)),
+    *(range(0x10A00, 0x11F60), range(0x13430, 0x13460), range(0x16100, 0x16140), range(0x16A00, 0x17000)),
+    *(range(0x1BC90, 0x1BCA0), range(0x1CF00, 0x1CF50), range(0x1D160, 0x1D250), range(0x1DA00, 0x1DAB0)),
+    *(range(0x1E000, 0x1E960), range(0xE0100, 0xE01F0)),
 )
 
 
 def _ranges_of_marks() -> str:
     r"""Vowel signs, points and other marks on letters, which ``\w`` leaves out, as ranges for a class."""
-    found: list[tuple[int, int]] = []
+    found: list[str] = []
     for block in _MARKED:
-        for code in block:
-            if unicodedata.category(chr(code)) in ("Mn", "Mc"):
-                first = found.pop()[0] if found and found[-1][1] == code - 1 else code
-                found.append((first, code))
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in found)
+        categories = "".join(map(unicodedata.category, map(chr, block)))  # two letters each
+        runs = [(run.start() // 2, run.end() // 2) for run in re.finditer("(?:M[nc])+", categories)]
+        found += [f"{chr(block[start])}-{chr(block[end - 1])}" for start, end in runs]
+    return "".join(found)
 
 
 _MARKS: Final = _ranges_of_marks()
-# The look ahead spares what follows most words, a space, the way through all the ranges.
-_WORD: Final = rf"\w++(?:(?![\0-\x7f])[{_MARKS}]++\w*+)*+"
-_TIES: Final = r"-./@:'\\,&+#~=%"
-# A word, and whatever words are tied to it by one character. Possessive, so that no text makes the search go back.
-_TOKEN: Final = re.compile(rf"{_WORD}(?:[{_TIES}\u2019]{_WORD})*+(?:\+\+|#)?+")
-_ASCII_TOKEN: Final = re.compile(rf"\w++(?:[{_TIES}]\w++)*+(?:\+\+|#)?+", re.ASCII)
-_PART: Final = re.compile(_WORD)
-_CONTRACTED: Final = re.compile(rf"{_WORD}(?:'{_WORD})*+")
+_TIES: Final = r"-./@:\\,&+#~=%"
+# A word, and whatever words are tied to it by one character. Possessive, so that no text makes the search go back. The
+# look ahead spares what follows most words, a space, the way through all the ranges.
+_TOKEN: Final = re.compile(rf"\w++(?:[{_TIES}'\u2019]\w++|(?![\0-\x7f])[{_MARKS}]++\w*+)*+(?:\+\+|#)?+")
+_ASCII_TOKEN: Final = re.compile(rf"\w++(?:[{_TIES}']\w++)*+(?:\+\+|#)?+", re.ASCII)
+_TIED: Final = re.compile(f"[{_TIES}']")
+_BETWEEN_WORDS: Final = re.compile(f"[{_TIES}_]")
 _HUMP: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\WA-Za-z0-9_]+")
 _CAPITALS_WITHIN: Final = re.compile(r"[a-z][A-Z]|[A-Z]{2}[A-Z][a-z]")
 _SHORTEST_NAME: Final = 7
 _DECIMAL: Final = re.compile(r"[0-9]+\.[0-9]+")
 _THOUSANDS: Final = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
-_WITHOUT_SPACES: Final = (
-    r"\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
-    r"\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17dd\U00020000-\U0003ffff"
+_UNSPACED: Final = re.compile(
+    r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+    r"\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17dd\U00020000-\U0003ffff]+"
 )
-_UNSPACED: Final = re.compile(f"[{_WITHOUT_SPACES}]+")
-# Signs in the full width of East Asian letters tie what ASCII ones would; beside a letter of a script without spaces
-# they are the punctuation of its sentences.
+# Signs in the full width of East Asian letters tie what ASCII ones would, between letters of either width; elsewhere
+# they are the punctuation of sentences without spaces.
 _WIDE_TIES: Final = "".join(chr(ord(sign) + 0xFEE0) for sign in "-./@:'\\,&+#~=%_")
-_BESIDE: Final = rf"[^\W{_WITHOUT_SPACES}]"
-_WIDE_SIGN: Final = re.compile(
-    rf"[{_WIDE_TIES}](?<={_BESIDE}.)(?={_BESIDE})|\uff0b\uff0b(?<={_BESIDE}..)|\uff03(?<={_BESIDE}.)"
-)
+_BESIDE: Final = r"[0-9A-Za-z\u00aa-\u0dff\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]"
+_WIDE_SIGN: Final = re.compile(rf"[{_WIDE_TIES}](?<={_BESIDE}.)(?:(?={_BESIDE})|(?<=\uff03)|(?<=\uff0b)\uff0b)")
 # Accents, and the selectors of variants of a character, which say how it looks.
 _UNHEARD: Final = re.compile(r"[\u0300-\u036f\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Sorting a run of marks, as normal forms do, takes the square of its length; no word has more than a few on a letter.
 # The last two are marks in the half width of kana, which are letters until they are normalised.
-_FLOODS: Final = re.compile(rf"([{_MARKS}\uff9e\uff9f]{{30}})[{_MARKS}\uff9e\uff9f]+")
+_FLOODS: Final = re.compile(rf"[{_MARKS}\uff9e\uff9f]{{31,}}")
 _KINDS: Final = frozenset("_@/.:#+")
 
 
@@ -161,7 +158,7 @@ class Analyzer:
             return (folded.replace(",", ""),)
         if _DECIMAL.fullmatch(folded):
             return (folded[:LONGEST],)
-        if _PART.fullmatch(token):
+        if _TIED.search(token) is None:
             return self._word(token, folded)
         whole = [folded[:LONGEST]] if len(token) <= _LONGEST_NAME and _is_identifier(token) else []
         found = list(whole)
@@ -184,7 +181,7 @@ class Analyzer:
         """The words of a compound: split at ``_`` too, without contractions that are stop words, and of other words
         with an apostrophe without a possessive s or the end of a contraction."""
         words: list[str] = []
-        for piece in _CONTRACTED.findall(token.replace("_", " ")):
+        for piece in filter(None, _BETWEEN_WORDS.split(token)):
             if "'" not in piece:
                 words.append(piece)
             elif fold(piece) not in self._stop:
@@ -230,7 +227,7 @@ def fold(text: str) -> str:
 
 def _compose(text: str) -> str:
     """A text without compatibility forms, letters and their marks in one; case as it was."""
-    return unicodedata.normalize("NFKC", _FLOODS.sub(r"\1", text))
+    return unicodedata.normalize("NFKC", _FLOODS.sub(lambda flood: flood[0][:30], text))
 
 
 def term_hash(term: str) -> int:
@@ -250,11 +247,9 @@ def languages() -> tuple[str, ...]:
 
 def _is_identifier(token: str) -> bool:
     """Whether a compound is a name of something: it holds a digit or a sign that prose does not tie words with."""
-    if token.replace("'", "").isalpha():
-        return False
     if any(c.isdigit() for c in token):
         return not _THOUSANDS.fullmatch(token)
-    tied = {c for c in token if not c.isalnum()} - {"'"}
+    tied = set(_BETWEEN_WORDS.findall(token))
     if tied == {"/"}:
         return token.count("/") > 1 or not token.islower()
     if tied == {"."}:
