@@ -126,8 +126,8 @@ def open_view(
     if not head:
         raise NotFound(f"tenant {history.tenant!r} has no events", where=history.store.url, remedy="ingest some first")
     number = head if known_at is None else known_at
-    if not 1 <= number <= head:
-        raise InputError(f"known_at {number} is not in the log", where=history.tenant, remedy=f"use 1 to {head}")
+    if type(number) is not int or not 1 <= number <= head:
+        raise InputError(f"known_at {number!r:.64} is not in the log", where=history.tenant, remedy=f"use 1 to {head}")
     snapshot = snapshots.latest() if latest is None else latest[1]
     if snapshot is not None and snapshot.newest > number:
         if known_at is None:
