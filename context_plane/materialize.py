@@ -6,13 +6,14 @@ built and when it may be seen is decided here, from the log alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from context_plane.bundles import fold
 from context_plane.canonical import digest
 from context_plane.errors import InputError
+from context_plane.instants import DAY
 from context_plane.parts import timeline
 from context_plane.parts.grain import Grain, marks, runs
 from context_plane.parts.part import CONTEXTS, FULLTEXT, INDEXES, TIMELINE, VECTOR, Catalog
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from context_plane.log.history import History
     from context_plane.parts.files import Files
     from context_plane.parts.timeline import Built, Progress
-    from context_plane.retrieval.documents import Indexing
+    from context_plane.retrieval.documents import Document, Indexing
     from context_plane.retrieval.embedders import Embedder
     from context_plane.retrieval.embeddings import Embeddings
     from context_plane.retrieval.fold import Model
@@ -41,6 +42,8 @@ class SearchSettings:
     embedder: Callable[[], Embedder | None]
     embeddings: Callable[[], Embeddings]
     """Opens the tenant's table of vectors."""
+    limit: int = 0
+    """Bytes of the largest index that readers load: of a larger one the table is made fit to be searched."""
 
 
 @dataclass(frozen=True)
@@ -194,9 +197,39 @@ class Builder:
         from context_plane.retrieval import fold as index
 
         until, current, table = self.history.refresh(), self.snapshots.current(), self._embeddings()
-        return index.build_vectors(
-            self.history, self.files, current, self.indexing, self.model, table.vectors, days, until, progress
+
+        def embed(found: Sequence[Document]) -> Any:
+            vectors = table.vectors(found)
+            if found:
+                self._prune(found[0].at // DAY, found)
+            return vectors
+
+        built = index.build_vectors(
+            self.history, self.files, current, self.indexing, self.model, embed, days, until, progress
         )
+        self._prepare_candidates()
+        return built
+
+    def _prune(self, day: int, found: Sequence[Document]) -> None:
+        """Takes out of the table what a day no longer holds."""
+        self._embeddings().prune(day * DAY, (day + 1) * DAY, found)
+
+    def _prepare_candidates(self) -> None:
+        """Makes the table fit to find candidates, where the index comes to be larger than readers load: from half of
+        that on, so that it is ready in time."""
+        from context_plane.retrieval import candidates, fulltext
+        from context_plane.retrieval import fold as index
+
+        assert self._search is not None
+        catalog, about = self.snapshots.current(), index.fulltext_about(self.indexing)
+        size = sum(part.size for kind in INDEXES for part in catalog.of(kind).values())
+        if size <= self._search.limit // 2 or catalog.about.get(FULLTEXT) != about:
+            return
+        tenant = self.history.tenant
+        parts = index.chosen(FULLTEXT, catalog)
+        shards = (fulltext.decode(*index.open_part(self.files, tenant, FULLTEXT, part)) for part in parts)
+        numbers = {day: part.number for day, part in catalog.of(FULLTEXT).items()}
+        candidates.prepare(self._embeddings().table, shards, numbers, candidates.analysis_of(about), tenant)
 
     def embed(self, days: tuple[int, int], progress: Progress | None = None) -> int:
         """Embeds what the days first … last lack of vectors, into the tenant's table; how many texts that were."""
@@ -209,7 +242,9 @@ class Builder:
         table, count = self._embeddings(), 0
         for done, day in enumerate(wanted, 1):
             events = timeline.read(self.files, self.history.tenant, current.of(TIMELINE)[day])
-            count += table.add(list(documents(events, self.indexing)))
+            found = list(documents(events, self.indexing))
+            count += table.add(found)
+            self._prune(day, found)
             if progress is not None:
                 progress(done, len(wanted))
         return count

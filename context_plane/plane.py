@@ -268,7 +268,13 @@ class ContextPlane:
         from context_plane.materialize import SearchSettings
 
         declared = self.home.indexing if self.settings.sources.is_dir() else lambda: None
-        return SearchSettings(declared, self.settings.embedder, self.embedder, lambda: self._embeddings(tenant))
+        return SearchSettings(
+            declared,
+            self.settings.embedder,
+            self.embedder,
+            lambda: self._embeddings(tenant),
+            self.settings.cache.index,
+        )
 
     def _embeddings(self, tenant: str) -> Embeddings:
         """The tenant's table of vectors, kept because one asset reads what another has just written."""
@@ -338,7 +344,7 @@ class ContextPlane:
         from context_plane.retrieval.searcher import Searcher
 
         loader = Loader(tenant, self.files, self.home.indexing, self.embedder)
-        return Searcher(tenant, loader, self.files.grown)
+        return Searcher(tenant, loader, self.files.grown, self.settings.cache.index)
 
     def embedder(self, name: str | None = None) -> Embedder | None:
         """The embedder of a name, by default the home's; opened once. `None` where that is ``none``."""

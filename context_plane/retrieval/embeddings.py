@@ -52,7 +52,12 @@ class Embeddings:
     @property
     def name(self) -> str:
         """Name of the model's table."""
-        return f"embeddings_{hashlib.sha256(self._embedder.id.encode()).hexdigest()[:16]}"
+        return table_name(self._embedder.id)
+
+    @property
+    def table(self) -> Table:
+        """The table, made where there is none."""
+        return self._open()
 
     def add(self, found: Sequence[Document]) -> int:
         """Sees to it that the table has these events; how many texts had to be embedded for that."""
@@ -60,10 +65,12 @@ class Embeddings:
         for start in range(0, len(found), _BATCH):
             batch = list({each.key: each for each in found[start : start + _BATCH]}.values())
             hashes = [_hash(each.text) for each in batch]
-            known = self._known_keys(batch)
-            new = [(each, hashed) for each, hashed in zip(batch, hashes, strict=True) if each.key not in known]
+            known = self._known(batch)
+            pairs = zip(batch, hashes, strict=True)
+            new = [(each, hashed) for each, hashed in pairs if known.get(each.key) != hashed.hex()]
+            again = any(each.key in known for each, _ in new)
             if new:
-                embedded += self._write(new)
+                embedded += self._write(new, again)
         return embedded
 
     def vectors(self, found: Sequence[Document]) -> Array:
@@ -81,12 +88,27 @@ class Embeddings:
             out[row] = self._kept[hashed]
         return out
 
+    def prune(self, first: int, end: int, found: Sequence[Document]) -> int:
+        """Removes what the table holds of [first, end) (microseconds) beside these events: it was erased, or is told
+        otherwise now. How many rows that were."""
+        inside = f"time >= to_timestamp_micros({first}) AND time < to_timestamp_micros({end})"
+        with translated(self._tenant):
+            held = self._open().count_rows(inside)
+            if held <= len(found):
+                return 0
+            rows = self._open().search().where(inside).select(["key"]).limit(held).to_arrow()
+            gone = sorted(set(rows["key"].to_pylist()) - {each.key for each in found})
+            for part in _portions([str(key) for key in gone]):
+                self._open().delete(f"key IN ({', '.join(part)})")
+        return len(gone)
+
     def count(self) -> int:
         """Rows of the table."""
         return int(self._open().count_rows())
 
-    def _write(self, new: Sequence[tuple[Document, bytes]]) -> int:
-        """Embeds what no event before had as its text, and writes all rows; the number of texts embedded."""
+    def _write(self, new: Sequence[tuple[Document, bytes]], again: bool) -> int:
+        """Embeds what no event before had as its text, and writes all rows, over those that are there where some were
+        written before with another text; the number of texts embedded."""
         import numpy as np
 
         texts = {hashed: each.text for each, hashed in new}
@@ -101,9 +123,12 @@ class Embeddings:
             originals.append(hashed in first)
             first.discard(hashed)
         vector = np.stack([known[hashed] for _, hashed in new])
-        with _translated(self._tenant):
+        with translated(self._tenant):
             rows = self._rows(new, originals, vector)
             merge = self._open().merge_insert("key").when_not_matched_insert_all()
+            if again:
+                merge = merge.when_matched_update_all()
+                rows = _without_terms(rows, self._open().schema)
             merge.execute(rows, timeout=timedelta(minutes=10))
         reach("embeddings.written")
         return len(lacking)
@@ -146,12 +171,14 @@ class Embeddings:
             ]
         )
 
-    def _known_keys(self, batch: Sequence[Document]) -> set[int]:
-        table, found = self._open(), set()
-        with _translated(self._tenant):
+    def _known(self, batch: Sequence[Document]) -> dict[int, str]:
+        """Of the events that are there: the hash of the text by key."""
+        table, found = self._open(), dict[int, str]()
+        with translated(self._tenant):
             for part in _portions([str(each.key) for each in batch]):
-                rows = table.search().where(f"key IN ({', '.join(part)})").select(["key"]).limit(len(part)).to_arrow()
-                found.update(rows["key"].to_pylist())
+                wanted = table.search().where(f"key IN ({', '.join(part)})").select(["key", "text_hash"])
+                rows = wanted.limit(len(part)).to_arrow()
+                found.update(zip(rows["key"].to_pylist(), rows["text_hash"].to_pylist(), strict=True))
         return found
 
     def _lookup(self, hashes: Sequence[bytes]) -> dict[bytes, Array]:
@@ -163,7 +190,7 @@ class Embeddings:
             found[_EMPTY] = np.zeros(self._embedder.dimension, np.float32)
         lacking = [hashed.hex() for hashed in dict.fromkeys(hashes) if hashed not in found]
         table = self._open() if lacking else None
-        with _translated(self._tenant):
+        with translated(self._tenant):
             for part in _portions(lacking):
                 assert table is not None
                 wanted = f"original AND text_hash IN ({', '.join(map(repr, part))})"
@@ -182,11 +209,39 @@ class Embeddings:
 
     def _open(self) -> Table:
         if self._table is None:
-            with _translated(self._tenant):
-                self._table = _connect(self._store, self._tenant).create_table(
-                    self.name, schema=self._schema(), exist_ok=True
-                )
+            found = open_table(self._store, self._tenant, self._embedder.id)
+            if found is None:
+                with translated(self._tenant):
+                    connection = _connect(self._store, self._tenant)
+                    found = connection.create_table(self.name, schema=self._schema(), exist_ok=True)
+            self._table = found
         return self._table
+
+
+def _without_terms(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with nothing in those columns that others have added: it was of another text."""
+    import pyarrow as pa
+
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field, pa.nulls(len(rows), field.type))
+    return rows
+
+
+def table_name(model: str) -> str:
+    """Name of the table of a model's vectors."""
+    return f"embeddings_{hashlib.sha256(model.encode()).hexdigest()[:16]}"
+
+
+def open_table(store: Store, tenant: str, model: str) -> Table | None:
+    """The table of a model, to be read; `None` where there is none."""
+    with translated(tenant):
+        try:
+            return _connect(store, tenant).open_table(table_name(model))
+        except ValueError as error:
+            if "not found" in str(error):
+                return None
+            raise
 
 
 def _hash(text: str) -> bytes:
@@ -217,7 +272,7 @@ def _connect(store: Store, tenant: str) -> DBConnection:
 
 
 @contextmanager
-def _translated(tenant: str) -> Iterator[None]:
+def translated(tenant: str) -> Iterator[None]:
     """LanceDB's errors as ours: it raises OSError, RuntimeError and ValueError alike."""
     try:
         yield

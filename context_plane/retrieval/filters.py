@@ -64,6 +64,12 @@ def allowed_types(shard: FullText, globs: tuple[str, ...] | None) -> Array | Non
     return _flags([_matches(name, globs) for name in shard.types])
 
 
+def matching(names: Sequence[str], globs: tuple[str, ...] | None) -> list[str] | None:
+    """Those types that match; `None` where all do."""
+    found = [name for name in names if _matches(name, globs)]
+    return None if len(found) == len(names) else found
+
+
 def allowed_labels(shard: FullText, wanted: tuple[str, ...] | None) -> Array | None:
     """Which of the shard's sets of labels hold one of those wanted, u8; `None` where all do."""
     if wanted is None:

@@ -16,7 +16,6 @@ from context_plane.errors import Infeasible, InputError
 from context_plane.retrieval import kernels
 from context_plane.retrieval.base import Base
 from context_plane.retrieval.chained import ChainedSearch
-from context_plane.retrieval.cold import Cold
 from context_plane.retrieval.documents import documents
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.fusion import fuse
@@ -26,6 +25,7 @@ from context_plane.retrieval.loading import Loader
 from context_plane.retrieval.question import Mode, Question, ask, statistics
 from context_plane.retrieval.scoring import Found, Search
 from context_plane.retrieval.tail import Joined, join
+from context_plane.retrieval.unloaded import Unloaded
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -68,11 +68,12 @@ class Query:
 class Searcher:
     """Searches one tenant. Safe for threads."""
 
-    def __init__(self, tenant: str, loader: Loader, grown: Callable[[], None]) -> None:
-        """`grown` is called when the searcher has come to take more memory."""
+    def __init__(self, tenant: str, loader: Loader, grown: Callable[[], None], limit: int) -> None:
+        """`grown` is called when the searcher has come to take more memory; `limit` is how many bytes an index may
+        take to be loaded."""
         self._tenant = tenant
         self._loader = loader
-        self._cold = Cold(tenant, loader)
+        self._unloaded = Unloaded(tenant, loader, limit)
         self._grown = grown
         self._tails: dict[int, tuple[Base, Joined]] = {}
         self._last: tuple[View, Base, Joined] | None = None
@@ -85,10 +86,11 @@ class Searcher:
         """
         if query.k == 0:
             return []
-        base = self._cold.base(view, query.filters)
+        base = self._unloaded.base(view, query.filters)
         if base is not None:
             mode, question = self._asked(query, base)
-            index = self._cold.index(view, query.filters, question)
+            loops = kernels.choice.current()
+            index = self._unloaded.index(view, query.filters, question, mode, query.k, loops)
             if index is not None:
                 return self._answer(view, query, base, mode, question, (index, *self._joined(view, base).indexes))
         base, joined = self._current(view)
@@ -117,7 +119,7 @@ class Searcher:
     def nbytes(self) -> int:
         """Bytes of memory of all indexes and tails; memory-mapped files are not counted."""
         tails = sum(joined.nbytes for _, joined in list(self._tails.values()))
-        return self._loader.nbytes + self._cold.nbytes + tails
+        return self._loader.nbytes + self._unloaded.nbytes + tails
 
     def warm(self, view: View) -> None:
         """Loads what the first search would have to wait for: index, tail, embedder and compiled loops."""

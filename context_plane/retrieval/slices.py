@@ -50,6 +50,14 @@ class Slice:
     whole: Whole
 
 
+class Source(NamedTuple):
+    """A part, and from when to when (microseconds) its events may be."""
+
+    object: Object
+    first: int
+    end: int
+
+
 class _Span(NamedTuple):
     """Where a part holds an entity: its rows, and in a full-text part their terms and texts."""
 
@@ -60,16 +68,15 @@ class _Span(NamedTuple):
 
 
 def read(
-    reader: Reader, texts: Sequence[Object], vectors: Sequence[Object], names: Sequence[str], hashes: Array
+    reader: Reader, texts: Sequence[Source], vectors: Sequence[Source], names: Sequence[str], hashes: Array, cut: int
 ) -> Slice | None:
-    """The rows of these entities, with those terms of them that are among `hashes` (ascending).
+    """The rows of these entities, with those terms of them that are among `hashes` (ascending), and the statistics of
+    all documents before `cut`.
 
     `None` where the parts have to be fetched: some were written before they could be read so, have documents with
     neighbours, or hold too many rows. Raises `Corrupt`, `NotFound`, `Unavailable`.
     """
-    import numpy as np
-
-    parts = reader.open([*texts, *vectors])
+    parts = reader.open([each.object for each in (*texts, *vectors)])
     needed = ("entity_fwd",) * len(texts) + ("starts",) * len(vectors)
     if parts is None or any("own" in part or name not in part for part, name in zip(parts, needed, strict=True)):
         return None
@@ -81,12 +88,26 @@ def read(
     near = [_near(part, spans, round_) for part, spans in zip(parts[len(texts) :], found[len(texts) :], strict=True)]
     round_.read()
     shards = [each.shard() for each in rows if each.spans]
-    documents, tokens = sum(each.part.rows("time") for each in rows), sum(each.part.meta["tokens"] for each in rows)
-    frequency = np.zeros(len(hashes), np.int64)
-    for each in rows:
-        frequency += each.frequency()
-    whole = Whole(documents, tokens, frequency)
+    whole = _whole(reader, rows, texts, len(hashes), cut)
     return Slice(fulltext.merge(shards) if shards else None, tuple(each() for each in near), whole)
+
+
+def _whole(reader: Reader, rows: Sequence[_Rows], texts: Sequence[Source], terms: int, cut: int) -> Whole:
+    """The statistics of all documents before the cut. Of the one part that it may go through, times are read too."""
+    import numpy as np
+
+    round_ = Round(reader)
+    counts = [
+        each.before(cut, round_) if source.end > cut else each.counts
+        for each, source in zip(rows, texts, strict=True)
+        if source.first < cut
+    ]
+    round_.read()
+    documents, tokens, frequency = 0, 0, np.zeros(terms, np.int64)
+    for each in counts:
+        more, length, held = each()
+        documents, tokens, frequency = documents + more, tokens + length, frequency + held
+    return Whole(documents, tokens, frequency)
 
 
 def _find(reader: Reader, parts: Sequence[Opened], names: Sequence[str]) -> list[list[_Span]]:
@@ -170,15 +191,39 @@ class _Rows:
         for name in ("fwd_term", "fwd_tf"):
             self._pieces[name] = [round_.rows(part, name, *span.terms) for span in spans if len(hashes)]
 
-    def frequency(self) -> Array:
-        """How many of the part's documents hold each term."""
+    def counts(self) -> tuple[int, int, Array]:
+        """The part's documents, their tokens, and how many of them hold each term."""
         import numpy as np
 
         found = np.zeros(len(self._hashes), np.int64)
+        for at, (first, last) in self._postings():
+            found[at] = last - first
+        return self.part.rows("time"), self.part.meta["tokens"], found
+
+    def before(self, cut: int, round_: Round) -> Callable[[], tuple[int, int, Array]]:
+        """The same of the documents before a cut, once the round is read."""
+        count = self.part.rows("time")
+        time, length = (round_.rows(self.part, name, 0, count) for name in ("time", "length"))
+        held = [(at, round_.rows(self.part, "post_row", *span)) for at, span in self._postings()]
+
+        def counted() -> tuple[int, int, Array]:
+            import numpy as np
+
+            early = time() < cut
+            found = np.zeros(len(self._hashes), np.int64)
+            for at, rows in held:
+                found[at] = np.count_nonzero(early[rows()])
+            return int(np.count_nonzero(early)), int(length()[early].sum(dtype=np.int64)), found
+
+        return counted
+
+    def _postings(self) -> list[tuple[int, tuple[int, int]]]:
+        """Of those terms that the part has: which it is, and where its postings are."""
+        found = []
         for at, (lookup, starts) in enumerate(zip(self._lookups, self._starts, strict=True)):
             place = lookup.place()
             if place is not None:
-                found[at] = starts()[place + 1] - starts()[place]
+                found.append((at, (int(starts()[place]), int(starts()[place + 1]))))
         return found
 
     def shard(self) -> FullText:

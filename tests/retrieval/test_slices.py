@@ -106,7 +106,7 @@ def test_small_parts_are_read_whole(warm: ContextPlane, cold: ContextPlane) -> N
     """With one request each."""
     before = asked(warm, 7)
     assert asked(cold, 7) == before
-    parts = cold._searcher(cold._known("acme"))._cold._reader._opened
+    parts = cold._searcher(cold._known("acme"))._unloaded._reader._opened
     assert cold.files.requests["requests"] == len(parts)
 
 
