@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.canonical import canonical
+from context_plane.canonical import canonical, digest
 from context_plane.instants import DAY, format_instant, now
 from context_plane.parts.notes import Note, merge
 from context_plane.parts.part import (
@@ -184,18 +184,17 @@ def _encode(snapshots: Snapshots, catalog: Catalog, number: int, log: int) -> tu
             hashes[month] = sha256
             months.append((month, sha256, body))
         kinds[name] = {"months": hashes, "about": catalog.about.get(name)}
-    body = canonical(
-        {
-            "format": FORMAT,
-            "number": number,
-            "log": log,
-            "newest": newest,
-            "clock": _clock(catalog),
-            "time": format_instant(now()),
-            "parts": kinds,
-            "manifests": _inline(months),
-        }
-    )
+    raw = {
+        "format": FORMAT,
+        "number": number,
+        "log": log,
+        "newest": newest,
+        "clock": _clock(catalog),
+        "time": format_instant(now()),
+        "parts": kinds,
+        "manifests": _inline(months),
+    }
+    body = canonical({**raw, "digest": digest(raw)})
     return body, [(keys.month_manifest(snapshots.tenant, sha256), manifest) for _, sha256, manifest in months]
 
 

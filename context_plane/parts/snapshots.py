@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import Corrupt, NotFound
+from context_plane.canonical import digest
+from context_plane.errors import Corrupt, InputError, NotFound
 from context_plane.parts.notes import Note, merge, read_note
 from context_plane.parts.part import Catalog, Month, Part, decode_month
 from context_plane.store import keys
@@ -87,10 +88,7 @@ class Snapshots:
         if (known := self._known.get(number)) is not None:
             return known
         key = keys.snapshot(self.tenant, number)
-        try:
-            raw = json.loads(self.store.get(key))
-        except ValueError as error:
-            raise Corrupt("snapshot does not read", where=key, remedy="restore it, or publish again") from error
+        raw = _decode(key, self.store.get(key))
         for sha256, manifest in raw.get("manifests", {}).items():
             self._manifests.setdefault(sha256, decode_month(key, manifest.encode(), sha256))
         hashes = {name: list(entry["months"].values()) for name, entry in raw["parts"].items()}
@@ -153,3 +151,16 @@ class Snapshots:
         if len(lacking) > 1 and not self.store.local:
             with ThreadPoolExecutor(min(_PARALLEL, len(lacking))) as pool:
                 list(pool.map(self._month, lacking))
+
+
+def _decode(key: str, body: bytes) -> dict[str, Any]:
+    """A snapshot's JSON. Raises `Corrupt` when it is not what was written."""
+    try:
+        raw: dict[str, Any] = json.loads(body)
+        recorded = raw.pop("digest", None)
+        if recorded is None or recorded == digest(raw):  # the first snapshots had none
+            return raw
+        what = "snapshot is damaged: its digest is not the recorded one"
+    except (ValueError, TypeError, AttributeError, InputError) as error:
+        what = f"snapshot does not read: {error}"
+    raise Corrupt(what, where=key, remedy="delete the object and materialize again: it is derived from the log")

@@ -265,6 +265,28 @@ def test_everything_but_the_log_can_be_deleted(reader: ContextPlane, right: list
     assert answers(reader) == right
 
 
+@pytest.mark.parametrize("mask", [1, 0x80])
+def test_a_damaged_snapshot_is_an_error_that_names_it(
+    remote: str, tmp_path: Path, mask: int, right: list[list[Hit]]
+) -> None:
+    """Whichever byte of it is changed; once it is deleted the log answers, and materializing again takes its place."""
+    store = open_store(remote)
+    (key,) = (each for each in store.list("tenants/acme/snapshots/") if "/months/" not in each)
+    body = store.get(key)
+    for at in range(0, len(body), 41):
+        overwrite(store, key, body[:at] + bytes([body[at] ^ mask]) + body[at + 1 :])
+        with opened(tmp_path, remote) as plane, pytest.raises(Corrupt) as error:
+            plane.search("acme", "alpha")
+        assert key in error.value.where
+        assert "materialize again" in error.value.remedy
+    store.delete(key)
+    with opened(tmp_path, remote) as plane:
+        assert answers(plane) == right
+        materialize(plane)
+        assert plane.snapshot("acme") is not None
+        assert answers(plane) == right
+
+
 @damages
 def test_a_damaged_segment_is_an_error_that_names_it(reader: ContextPlane, damage: Damage) -> None:
     """What is not materialized yet is read from the log, and from nowhere else."""
