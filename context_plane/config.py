@@ -95,7 +95,7 @@ class Settings:
 
     @property
     def sources(self) -> Path:
-        """Folder of the source mappings."""
+        """Folder of the source mappings, and of what is declared of CloudEvents."""
         return self.home / "sources"
 
 

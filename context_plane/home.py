@@ -1,4 +1,4 @@
-"""The home's folders of YAML: context specs, read again when they change, and source mappings by name."""
+"""The home's folders of YAML: context specs, read again when they change, and what `sources/` holds, by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from context_plane.errors import ContextPlaneError, InputError, NotFound
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.config import Settings
-    from context_plane.retrieval.documents import Indexing
+    from context_plane.retrieval.documents import Declared, Indexing
 
 Stamp = tuple[str, int, int]
 
@@ -55,30 +55,21 @@ class Home:
         return NotFound(what, where=str(self._settings.contexts), remedy=remedy)
 
     def indexing(self) -> Indexing:
-        """How events are indexed: the language, and what each source mapping declares under `index`.
+        """How events are indexed: the language, and what the files in `sources/` declare under `index`.
 
-        Mappings are read when they changed. Raises `InputError` for one that does not read: guessing what it declares
-        would index its events wrongly.
+        They are read when they changed. Raises `InputError` for one that does not read, and for two that declare
+        different things of one source: guessing would index its events wrongly.
         """
-        from context_plane.retrieval.documents import Declared, Indexing
+        from context_plane.retrieval.documents import Indexing
 
         stamps = _folder(self._settings.sources)
         if self._indexing is None or self._indexing[0] != stamps:
-            from context_plane.log.mapping import load_mapping
-
-            found = {}
-            for path, *_ in stamps[1:]:
-                mapping = load_mapping(path)
-                if mapping.file.index is not None:
-                    near = mapping.index.neighbours
-                    found[mapping.source] = Declared(
-                        mapping.index.text, tuple(mapping.index.with_), near.before, near.after, near.within
-                    )
+            found = _declared([path for path, *_ in stamps[1:]])
             self._indexing = stamps, Indexing(self._settings.analyzer, found)
         return self._indexing[1]
 
     def mapping(self, source: str) -> Path:
-        """The file of a source mapping, by its name under `sources/` or by its path. Raises `NotFound`."""
+        """The file of a mapping or declaration, by its name under `sources/` or by its path. Raises `NotFound`."""
         given = Path(source)
         if given.suffix in (".yaml", ".yml"):
             return given
@@ -89,6 +80,27 @@ class Home:
             what = f"there is no source mapping {source!r}"
             raise NotFound(what, where=str(folder), remedy=f"known are: {known}")
         return path
+
+
+def _declared(paths: list[str]) -> dict[str, Declared]:
+    """What the files in `sources/` declare, by CloudEvents source."""
+    from context_plane.log.declaration import load_source
+    from context_plane.retrieval.documents import Declared
+
+    found: dict[str, Declared] = {}
+    said: dict[str, str] = {}
+    for path in paths:
+        loaded = load_source(path)
+        index = loaded.file.index
+        if index is None:
+            continue
+        near = index.neighbours
+        declared = Declared(index.text, tuple(index.with_), near.before, near.after, near.within)
+        if found.setdefault(loaded.source, declared) != declared:
+            what = f"{said[loaded.source]} declares something else of the source {loaded.source!r}"
+            raise loaded.document.error(what, "declare the same in both, or in one alone", "index")
+        said.setdefault(loaded.source, path)
+    return found
 
 
 def _folder(folder: Path) -> tuple[Stamp, ...]:

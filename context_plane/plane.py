@@ -383,11 +383,14 @@ class ContextPlane:
 
     def _items(self, events: Events, source: str | None, max_bytes: int) -> Iterable[tuple[int, Any]]:
         if source is not None:
-            from context_plane.log.mapping import load_mapping
+            from context_plane.log.declaration import Declaration, load_source
 
+            loaded = load_source(self.home.mapping(source))
+            if isinstance(loaded, Declaration):
+                return loaded.events(events, max_event_bytes=max_bytes)
             if not isinstance(events, (str, os.PathLike)):
                 raise InputError("a source mapping reads files", where="source", remedy="pass the path of a file")
-            return load_mapping(self.home.mapping(source)).events(events, max_event_bytes=max_bytes)
+            return loaded.events(events, max_event_bytes=max_bytes)
         from context_plane.log.readers import read_events
 
         return read_events(events, max_event_bytes=max_bytes)

@@ -59,10 +59,10 @@ def _spec(path: Path) -> str:
 
 
 def _mapping(path: Path) -> str:
-    from context_plane.log.mapping import load_mapping
+    from context_plane.log.declaration import Declaration, load_source
 
-    load_mapping(path)
-    return "parses"
+    loaded = load_source(path)
+    return f"what is indexed of {loaded.source}" if isinstance(loaded, Declaration) else "parses"
 
 
 def _tenant(plane: ContextPlane, tenant: str) -> Check:

@@ -88,7 +88,9 @@ class Rejects:
 @click.command("ingest")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @tenant_option
-@click.option("--source", metavar="NAME", help="Read the files through this source mapping (a name, or a YAML file).")
+@click.option(
+    "--source", metavar="NAME", help="Read the files through this source mapping of sources/ (a name, or a YAML file)."
+)
 @click.option("--skip-bad", is_flag=True, help="Keep the good events of a batch that has bad ones.")
 @click.option("--rejects", metavar="FILE", help="Where --skip-bad writes what it leaves out [default: HOME/rejects/].")
 @click.option("--batch-id", metavar="ID", help="Name of the batch: the same again is not read, its commit is reported.")

@@ -9,6 +9,7 @@ What the contract leaves open is decided here:
 - `text` may be a column or a template; the text is stored as `data.text`.
 - Without `id`, an event's id is the SHA-256 of its row (as text, so independent of how columns are typed) and its
   ordinal among identical rows.
+What is indexed of events that come as CloudEvents is declared without a mapping: `declaration`.
 Additions to the contract: `json` (columns of text that hold JSON), `types` (columns whose type is fixed instead of
 detected, so that it is the same in every file of a series), `delimiter` (CSV), and ``{column|slug}`` in templates.
 """
@@ -33,6 +34,7 @@ from context_plane.sql import guard
 
 Rows = Iterator[tuple[int, dict[str, Any] | Bad]]
 Name = Annotated[str, Field(min_length=1)]
+Format = Literal["jsonl", "csv", "parquet"]
 EVENT_TIME: Final = "time"
 """Among what is indexed beside the text this is the day of the event in words, whatever column it comes from."""
 
@@ -56,13 +58,24 @@ class Index(BaseModel):
     with_: list[Name] = Field(default=[], alias="with")
     neighbours: Neighbours = Neighbours()
 
+    def columns(self) -> dict[tuple[str | int, ...], tuple[str, ...]]:
+        """The columns that each of its keys names."""
+        named: dict[tuple[str | int, ...], tuple[str, ...]] = {
+            ("index", "with", place): (name,) for place, name in enumerate(self.with_) if name != EVENT_TIME
+        }
+        if self.text is not None:
+            named[("index", "text")] = column_or_template(self.text).columns
+        if self.neighbours.within is not None:
+            named[("index", "neighbours", "within")] = (self.neighbours.within,)
+        return named
+
 
 class MappingFile(BaseModel):
     """A mapping as it is written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     source: Name
-    format: Literal["jsonl", "csv", "parquet"]
+    format: Format
     id: Name | None = None
     subject: Name
     type: Name
@@ -125,7 +138,7 @@ class Mapping:
             ("type",): templates.parse(file.type).columns,
             ("time",): (file.time,),
             **{("data", index): (name,) for index, name in enumerate(file.data or ())},
-            **{("index", "with", place): (name,) for place, name in enumerate(self.index.with_) if name != EVENT_TIME},
+            **self.index.columns(),
             **{("links", kind): (name,) for kind, name in file.links.items()},
             **{("json", index): (name,) for index, name in enumerate(file.json_)},
             **{("types", name): (name,) for name in file.types},
@@ -133,10 +146,6 @@ class Mapping:
         for key, value in (("id", file.id), ("text", file.text)):
             if value is not None:
                 named[(key,)] = column_or_template(value).columns
-        if self.index.text is not None:
-            named[("index", "text")] = column_or_template(self.index.text).columns
-        if self.index.neighbours.within is not None:
-            named[("index", "neighbours", "within")] = (self.index.neighbours.within,)
         return named
 
     def data_columns(self, columns: tuple[str, ...]) -> list[str]:
@@ -159,17 +168,15 @@ class Mapping:
 
 def load_mapping(path: str | os.PathLike[str]) -> Mapping:
     """The mapping in a YAML file. Raises `InputError` naming file, line and key for anything that is wrong in it."""
-    document = yamls.load(Path(path))
+    return mapping_of(yamls.load(Path(path)))
+
+
+def mapping_of(document: yamls.Document) -> Mapping:
+    """The mapping in a document. Raises `InputError` as `load_mapping`."""
     file = document.into(MappingFile)
-    texts: dict[tuple[str, ...], str | None] = {
-        (name,): getattr(file, name) for name in ("id", "subject", "type", "text")
-    }
-    for place, text in {**texts, ("index", "text"): file.index.text if file.index else None}.items():
-        if text is not None:
-            try:
-                templates.parse(text)
-            except InputError as error:
-                raise document.error(error.what, error.remedy, place) from None
+    for name in ("id", "subject", "type", "text"):
+        check_template(document, getattr(file, name), (name,))
+    check_template(document, file.index.text if file.index else None, ("index", "text"))
     try:
         Clock(file.timezone)
     except InputError as error:
@@ -181,6 +188,15 @@ def load_mapping(path: str | os.PathLike[str]) -> Mapping:
     if file.where is not None:
         where = guard.check_expression(file.where, where=document.place("where"), condition=True)
     return Mapping(file, document, where)
+
+
+def check_template(document: yamls.Document, text: str | None, key: tuple[str, ...]) -> None:
+    """Raises `InputError` at a key whose text is no template."""
+    if text is not None:
+        try:
+            templates.parse(text)
+        except InputError as error:
+            raise document.error(error.what, error.remedy, key) from None
 
 
 def column_or_template(text: str) -> Template:

@@ -24,6 +24,12 @@ BAD = [
     ("[" * 9_000 + "]" * 9_000, ""),
 ]
 
+CALLS = """\
+source: phone
+format: cloudevents
+index: {with: [speaker], neighbours: {before: 1}}
+"""
+
 
 def test_prints_counts_and_the_commit(cortex: Shell) -> None:
     """Accepted, duplicate, rejected, commit."""
@@ -156,6 +162,54 @@ def test_reads_through_a_source_mapping_of_the_home(cortex: Shell) -> None:
     mapping = cortex.home / "sources" / "deals.yaml"
     assert cortex.json("ingest", deals, "--tenant", "acme", "--source", mapping)["duplicates"] == 2
     assert "deals" in refused(cortex("ingest", deals, "--tenant", "acme", "--source", "dials"))
+
+
+def test_cloudevents_with_a_declaration_are_found_by_what_it_names(cortex: Shell) -> None:
+    """Read as without `--source`, from a file or standard input; found by a field and by the turn before."""
+    (cortex.home / "sources").mkdir(parents=True)
+    (cortex.home / "sources" / "calls.yaml").write_text(CALLS)
+    turns = [("1", "Ann", "Which plan has SSO?"), ("2", "Ben", "The business plan."), ("3", "Ann", "Good.")]
+    path = cortex.write(
+        "turns.jsonl", *(event(n, source="phone", data={"speaker": who, "text": text}) for n, who, text in turns)
+    )
+    done = cortex("ingest", path, "--tenant", "acme", "--source", "calls")
+    assert done.stdout == f"{path}: commit 1, 3 accepted, 0 duplicate, 0 rejected\n"
+    again = cortex.json("ingest", "-", "--tenant", "acme", "--source", "calls", stdin=path.read_text())
+    assert again["duplicates"] == cortex.json("ingest", path, "--tenant", "acme")["duplicates"] == 3
+    found = {word: cortex.json("search", "acme", word) for word in ("Ben", "SSO")}
+    assert [(hit["event_id"], hit["text"]) for hit in found["Ben"]] == [("2", "The business plan.")]
+    assert [(hit["event_id"], hit["text"]) for hit in found["SSO"]] == [
+        ("1", "Which plan has SSO?"),
+        ("2", "The business plan."),
+    ]
+
+
+def test_a_bad_event_read_with_a_declaration_is_named_as_without(cortex: Shell) -> None:
+    """The line, and the same remedy."""
+    (cortex.home / "sources").mkdir(parents=True)
+    (cortex.home / "sources" / "calls.yaml").write_text(CALLS)
+    path = cortex.write("a.jsonl", event(1), event(2, subject="acme"))
+    plain = cortex("ingest", path, "--tenant", "acme")
+    declared = cortex("ingest", path, "--tenant", "acme", "--source", "calls")
+    assert f"{path}:2" in refused(declared)
+    assert (declared.stdout, declared.stderr) == (plain.stdout, plain.stderr)
+
+
+def test_a_declaration_with_keys_of_a_mapping_is_refused(cortex: Shell) -> None:
+    """Whoever reads through it, searches by it or examines the home is told the file, the key and the remedy."""
+    path = cortex.write("a.jsonl", event(1))
+    (cortex.home / "sources").mkdir(parents=True)
+    file = cortex.home / "sources" / "calls.yaml"
+    file.write_text(f"{CALLS}timezone: UTC\n")
+    said = refused(cortex("ingest", path, "--tenant", "acme", "--source", "calls"))
+    assert f"{file}:4: timezone, leave timezone out" in said
+    assert cortex("ingest", path, "--tenant", "acme").exit_code == 0
+    assert f"{file}:4: timezone" in refused(cortex("search", "acme", "SSO"))
+    (check,) = [each for each in json.loads(cortex("doctor", "--json").stdout)["checks"] if "calls" in each["name"]]
+    assert (check["state"], check["remedy"].partition(",")[0]) == ("missing", "leave timezone out")
+    file.write_text(CALLS)
+    (check,) = [each for each in json.loads(cortex("doctor", "--json").stdout)["checks"] if "calls" in each["name"]]
+    assert (check["state"], check["detail"]) == ("ok", "what is indexed of phone")
 
 
 @pytest.mark.parametrize(
