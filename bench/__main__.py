@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import bundles, cold, growth, ingest, quality, search, start, stores
+from bench import bundles, cold, growth, ingest, quality, search, shards, start, stores
 
 Figures = dict[str, Any]
 CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
@@ -26,6 +26,10 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "search": search.small,
     "vectors": search.vectors,
     "filters": search.filters,
+    "daily": shards.daily,
+    "large": shards.large,
+    "resident": shards.resident,
+    "rates": shards.rates,
     "cold": cold.small,
     "cold-entity": cold.entity,
     "quality": quality.retrieval,

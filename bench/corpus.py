@@ -114,9 +114,9 @@ def make(count: int, dimension: int, *, days: int = 30, queries: int = 400) -> C
     return Corpus(owners, time, texts, vectors, query_texts, query_vectors, owners[asked], time[asked])
 
 
-def build(folder: Path, corpus: Corpus, *, publish: bool = True, store: str = "") -> ContextPlane:
+def build(folder: Path, corpus: Corpus, *, publish: bool = True, **settings: Any) -> ContextPlane:
     """A plane over a home in which the corpus is ingested, materialized and published, kernels compiled."""
-    plane = ContextPlane.open(folder, embedder="bench", **({"store": store} if store else {}))
+    plane = ContextPlane.open(folder, embedder="bench", **settings)
     plane._embedders["bench"] = Known(corpus)  # noqa: SLF001 - the one way to give it vectors instead of a model
     plane.ingest(TENANT, corpus.events())
     if publish:

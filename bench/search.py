@@ -1,19 +1,22 @@
 """Search through `plane.search`, beside bare array loops and LanceDB on the same vectors and texts.
 
-One caller, 400 queries after 60 that are not counted; p50 and p99. The floor is what no search can do without: for
-vectors every dot product in numpy and the ten highest, for an entity the same over its slice.
+One caller, 400 queries after 60 that are not counted (100 where LanceDB filters); p50 and p99. The floor is what no
+search can do without: for vectors every dot product in numpy and the ten highest, for an entity the same over its
+slice.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from bench import corpus
+from bench import corpus, others
 from bench.clock import quantiles, stopwatch
 from bench.corpus import DAY, ENTITIES, TENANT, Corpus
 from context_plane import ContextPlane
@@ -37,8 +40,12 @@ def small(folder: Path) -> Iterator[dict[str, Any]]:
         yield timed("text, 10k", lambda i: plane.search(TENANT, made.query_texts[i], mode="bm25"))
         yield timed("vector, 10k x 64", _vector(plane, made))
         yield timed("vector, numpy", _numpy(made))
-        yield timed("hybrid, 10k", _hybrid(plane, made))
-        yield from _lance(folder, made)
+        yield timed("hybrid, 10k", hybrid(plane, made))
+    yield from others.text(made)
+    lance = others.Lance(folder / "lance", made)
+    yield timed("vector, 10k x 64, LanceDB", lance.vector)
+    yield timed("text, 10k, LanceDB", lance.text)
+    yield timed("hybrid, 10k, LanceDB", lance.hybrid)
     yield _cold(folder / "10k", made)
 
 
@@ -60,27 +67,34 @@ def filters(folder: Path) -> Iterator[dict[str, Any]]:
             plane.warm(TENANT)
         yield {"what": "load, 100k x 384", "ms": round(watch.seconds * 1_000)}
         for name, kept in _filters(made).items():
-            yield timed(f"hybrid, 100k x 384, {name}", _hybrid(plane, made, kept))
+            yield timed(f"hybrid, 100k x 384, {name}", hybrid(plane, made, kept))
         yield timed("numpy, one entity's slice", _slice(made))
-        yield _sustained(plane, made)
+        yield _sustained("hybrid, 100k x 384, two threads", hybrid(plane, made))
+        yield _open_loop("hybrid, 100k x 384, 40 requests/s", hybrid(plane, made))
+        lance = others.Lance(folder / "lance", made)
+        for name, kept in _filters(made).items():
+            yield timed(f"hybrid, 100k x 384, {name}, LanceDB", lance.filtered(kept), 100)
+        yield _sustained("hybrid, 100k x 384, two threads, LanceDB", lance.hybrid, 200)
+        yield _open_loop("hybrid, 100k x 384, 40 requests/s, LanceDB", lance.hybrid)
         late = corpus.make(_TAIL, 384)
         plane._embedders["bench"].add(late)  # type: ignore[attr-defined]  # noqa: SLF001
         plane.ingest(TENANT, late.events(source="late"))
         with stopwatch() as watch:
             plane.search(TENANT, made.query_texts[0], vector=made.query_vectors[0])
         yield {"what": f"first search after {_TAIL:,} events", "ms": round(watch.seconds * 1_000)}
-        yield timed(f"hybrid with a tail of {_TAIL:,}", _hybrid(plane, made))
-        yield timed("one entity with that tail", _hybrid(plane, made, _filters(made)["1 entity"]))
+        yield timed(f"hybrid with a tail of {_TAIL:,}", hybrid(plane, made))
+        yield timed("one entity with that tail", hybrid(plane, made, _filters(made)["1 entity"]))
 
 
-def timed(what: str, call: Callable[[int], Any]) -> dict[str, Any]:
-    """Quantiles of a call for each query."""
+def timed(what: str, call: Callable[[int], Any], count: int = QUERIES) -> dict[str, Any]:
+    """Quantiles of a call for each of the first queries."""
     for number in range(_WARM):
         call(number)
-    return {"what": what, **quantiles(call, QUERIES)}
+    return {"what": what, **quantiles(call, count)}
 
 
-def _hybrid(plane: ContextPlane, made: Corpus, kept: Sequence[dict[str, Any]] | None = None) -> Callable[[int], Any]:
+def hybrid(plane: ContextPlane, made: Corpus, kept: Sequence[dict[str, Any]] | None = None) -> Callable[[int], Any]:
+    """A hybrid search for each query, under its filters."""
     return lambda i: plane.search(
         TENANT, made.query_texts[i], vector=made.query_vectors[i], **(kept[i] if kept else {})
     )
@@ -137,12 +151,11 @@ def _recall(plane: ContextPlane, made: Corpus) -> float:
     return round(found / (10 * QUERIES), 4)
 
 
-def _sustained(plane: ContextPlane, made: Corpus) -> dict[str, Any]:
+def _sustained(what: str, call: Callable[[int], Any], count: int = _SUSTAINED) -> dict[str, Any]:
     """Searches a second of two threads without a pause."""
-    call = _hybrid(plane, made)
 
     def work() -> None:
-        for number in range(_SUSTAINED):
+        for number in range(count):
             call(number % QUERIES)
 
     threads = [threading.Thread(target=work) for _ in range(2)]
@@ -151,7 +164,25 @@ def _sustained(plane: ContextPlane, made: Corpus) -> dict[str, Any]:
             thread.start()
         for thread in threads:
             thread.join()
-    return {"what": "hybrid, 100k x 384, two threads", "queries_per_second": round(2 * _SUSTAINED / watch.seconds)}
+    return {"what": what, "queries_per_second": round(2 * count / watch.seconds)}
+
+
+def _open_loop(what: str, call: Callable[[int], Any]) -> dict[str, Any]:
+    """Searches that come 40 a second at random, whether those before are answered or not; from when one came."""
+    due = np.cumsum(np.random.default_rng(corpus.SEED).exponential(1 / 40, 800))
+    took = np.zeros(len(due))
+    began = time.perf_counter()
+
+    def work(number: int) -> None:
+        call(number % QUERIES)
+        took[number] = time.perf_counter() - began - due[number]
+
+    with ThreadPoolExecutor(8) as pool:
+        for number, at in enumerate(due.tolist()):
+            time.sleep(max(0.0, began + at - time.perf_counter()))
+            pool.submit(work, number)
+    p50, p99 = np.quantile(took * 1e6, [0.5, 0.99]).round(1).tolist()
+    return {"what": what, "p50_us": p50, "p99_us": p99, "max_us": round(float(took.max()) * 1e6, 1)}
 
 
 def _cold(home: Path, made: Corpus) -> dict[str, Any]:
@@ -165,18 +196,3 @@ def _cold(home: Path, made: Corpus) -> dict[str, Any]:
     known = corpus.Known(made)
     call(0)
     return {"what": "hybrid, 10k, first of a plane", **quantiles(call, _COLD)}
-
-
-def _lance(folder: Path, made: Corpus) -> Iterator[dict[str, Any]]:
-    """LanceDB, called for every query: vectors compared one by one, text by its inverted index."""
-    import lancedb
-    import pyarrow as pa
-
-    flat = pa.FixedSizeListArray.from_arrays(pa.array(made.vectors.ravel()), made.vectors.shape[1])
-    data = pa.table({"id": pa.array(range(len(made.texts))), "text": pa.array(made.texts), "vector": flat})
-    table = lancedb.connect(folder / "lance").create_table("corpus", data)
-    yield timed("vector, 10k x 64, LanceDB", lambda i: table.search(made.query_vectors[i]).limit(10).to_arrow())
-    table.create_fts_index("text")
-    yield timed(
-        "text, 10k, LanceDB", lambda i: table.search(made.query_texts[i], query_type="fts").limit(10).to_arrow()
-    )

@@ -37,6 +37,8 @@ BUILT: Final = "built"
 _BATCH: Final = 16_384
 _LISTED: Final = 4_096
 """Events of each of the two lists."""
+_PROBED: Final = 64
+"""Clusters of vectors that are gone through: with the default of 20 three in two hundred answers lacked an event."""
 _FETCHED: Final = 1_024
 """Events that are ranked, at most, beside the k that are asked for."""
 _MOST_TERMS: Final = 256

@@ -122,8 +122,14 @@ class Searcher:
         return self._loader.nbytes + self._unloaded.nbytes + tails
 
     def warm(self, view: View) -> None:
-        """Loads what the first search would have to wait for: index, tail, embedder and compiled loops."""
-        base, _ = self._current(view, wait=True)
+        """Loads what the first search would have to wait for: index, tail, embedder and compiled loops.
+
+        An index that is too large is not loaded."""
+        base = self._unloaded.base(view, Filters())
+        if base is not None:
+            self._joined(view, base)
+        else:
+            base, _ = self._current(view, wait=True)
         if len(base.indexes) > 1:
             self._loader.merge(view, base)
             base, _ = self._current(view, wait=True)

@@ -82,6 +82,13 @@ def test_the_best_are_those_of_the_index(
     assert same / total >= 0.99
 
 
+def test_a_large_index_is_not_loaded_to_be_warm(large: ContextPlane) -> None:
+    """What would be, is: tail, model and loops."""
+    large.warm("acme")
+    assert not loaded(large)
+    assert large.search("acme", "word1")
+
+
 def test_what_came_since_is_found_once(large: ContextPlane, roomy: ContextPlane) -> None:
     """Whether the table has it already or not."""
     large.ingest("acme", [event(number, "2026-03-03") for number in range(5_000, 5_100)])
