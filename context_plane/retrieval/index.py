@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _NAMES_KEPT: Final = 20_000
 _CUTS_KEPT: Final = 16
+_SAMPLED: Final = 1_024
 _STAMPS: Final = 2_000_000_000
 BEGINNING: Final = -(1 << 62)
 END: Final = 1 << 62
@@ -176,6 +177,16 @@ class Index:
         import numpy as np
 
         return np.arange(self.rows, dtype=np.int32)
+
+    @cached_property
+    def sample(self) -> tuple[Array, Array]:
+        """Some rows that the graph knows, chosen at random, and their vectors: what the graph has to be better than."""
+        import numpy as np
+
+        assert self.vectors is not None
+        known = self.all_rows if self.ungraphed is None else np.delete(self.all_rows, self.ungraphed)
+        rows = np.random.default_rng(0).choice(known, min(len(known), _SAMPLED), replace=False)
+        return rows, np.ascontiguousarray(self.vectors[rows])
 
     @cached_property
     def order_of_keys(self) -> tuple[Array, Array]:
@@ -334,7 +345,7 @@ class Index:
         memory back when it needs it."""
         arrays = [*self.shard.arrays.values(), self.all_rows, *self._spans.values()]
         arrays += [each for each in (self.vectors, self.hidden, self.counted, self.ungraphed) if each is not None]
-        for name in ("order_of_keys", "order_of_chains"):
+        for name in ("order_of_keys", "order_of_chains", "sample"):
             arrays += self.__dict__.get(name, ())
         per_row = 32 if self.chained else 24
         return sum(map(own_bytes, arrays)) + max(1, len(self._rooms)) * per_row * self.rows

@@ -291,6 +291,7 @@ class Loader:
             if known.names[0] == base.names[0] and (known.has_vectors, known.model) == (base.has_vectors, base.model):
                 first = copy.copy(first)  # others search it with the graph that it has
                 first.graph, first.ungraphed = own.graph, own.ungraphed
+                first.__dict__.pop("sample", None)
                 return replace(base, indexes=(first, *base.indexes[1:]))
         return base
 

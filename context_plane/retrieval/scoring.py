@@ -31,6 +31,10 @@ MARGIN: Final = 8
 """Candidates beyond k, so that rounding cannot decide what is among the k best."""
 _SCALE: Final = 1e6
 """Scores are rounded to six digits: what lies beyond differs between processors, and would decide ties."""
+_FURTHER: Final = 8
+"""How many times as many events the graph is asked for, where it went astray, before all are compared."""
+_TRUSTED: Final = 10
+"""Of the events that the graph found the one that has to be nearer than what it did not find."""
 POOL: Final = 100
 """Events that the graph is asked for in a hybrid search."""
 MOST_COMPARED: Final = 4_096
@@ -110,14 +114,28 @@ class Search:
         index, vector = self.index, self.question.vector
         assert index.graph is not None
         assert vector is not None
-        found = index.rows_of(index.graph.near(vector, min(index.rows, pool)))
-        while not len(found) and pool < index.rows:  # how near the rest is must be known
-            pool *= 8
-            found = index.rows_of(index.graph.near(vector, min(index.rows, pool)))
+        wanted = min(index.rows, pool)
+        found = index.rows_of(index.graph.near(vector, wanted))
+        while wanted < index.rows and self._astray(found):
+            wanted = min(index.rows, _FURTHER * wanted) if wanted == pool else index.rows
+            found = index.all_rows if wanted == index.rows else index.rows_of(index.graph.near(vector, wanted))
         if index.ungraphed is None or not len(index.ungraphed):
             return found, len(found)
         others = index.ungraphed[self.kernels.top(self.dots(index.ungraphed), index.ungraphed, pool)]
         return np.concatenate([found, others]), len(found)
+
+    def _astray(self, found: Array) -> bool:
+        """Whether the graph has not come near the vector: a few rows taken at random are nearer than what it found. It
+        may never get from one cluster of vectors to another, and then all that it finds is wrong."""
+        import numpy as np
+
+        if not len(found):
+            return True  # how near the rest is must be known
+        rows, vectors = self.index.sample
+        dots = self.dots(found)
+        least = np.partition(dots, -_TRUSTED)[-_TRUSTED] if len(dots) > _TRUSTED else dots.min()
+        nearer = rows[vectors @ self.question.vector > least]
+        return bool(len(nearer)) and not bool(np.isin(nearer, found).all())
 
     def _near(self, room: Room, rows: Array | None, pool: int) -> Array:
         """The nearest of these rows (of all), found by the graph; all of them where the filters leave it too little."""
