@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import bundles, cold, growth, ingest, quality, search, shards, start, stores
+from bench import bundles, cold, growth, ingest, quality, search, shards, sizes, start, stores
 
 Figures = dict[str, Any]
 CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
@@ -26,6 +26,7 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "search": search.small,
     "vectors": search.vectors,
     "filters": search.filters,
+    "sizes": sizes.growth,
     "daily": shards.daily,
     "large": shards.large,
     "resident": shards.resident,
