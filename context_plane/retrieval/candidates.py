@@ -9,6 +9,7 @@ that can reach the k best are fetched. They are ranked by the scorer that ranks 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +48,7 @@ _FACTOR: Final = 2.2
 """What LanceDB's BM25 is more than ours: k1 + 1."""
 _SLACK: Final = 0.02
 """By how much the two may differ: the table also holds what came since, and counts it."""
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _COLUMNS: Final = ("key", "event", "source", "entity", "time", "type", "labels", "text", TERMS, BUILT, "vector")
 _UNINDEXED: Final = 20_000
 """Rows beside the indexes, which are gone through one by one, that are not worth indexing yet."""
@@ -310,7 +312,8 @@ def where(filters: Filters, types: Sequence[str] | None, outdated: Iterable[int]
     if types is not None:
         parts.append(_within("type", types))
     if filters.labels is not None:
-        parts.append(f"array_has_any(labels, [{_quoted(filters.labels)}])" if filters.labels else "false")
+        labels = _quoted(filters.labels)
+        parts.append(f"array_has_any(labels, [{labels}])" if labels else "false")
     if filters.since is not None:
         parts.append(f"time >= to_timestamp_micros({filters.since})")
     if filters.until is not None:
@@ -323,8 +326,10 @@ def where(filters: Filters, types: Sequence[str] | None, outdated: Iterable[int]
 
 
 def _within(column: str, values: Sequence[str]) -> str:
-    return f"{column} IN ({_quoted(values)})" if values else "false"
+    quoted = _quoted(values)
+    return f"{column} IN ({quoted})" if quoted else "false"
 
 
 def _quoted(values: Iterable[str]) -> str:
-    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    """Values as a list in SQL, without those that no event has: UTF-8 cannot hold lone surrogates."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values if not _SURROGATE.search(value))

@@ -104,7 +104,8 @@ class Unloaded:
         Raises `Corrupt`, `NotFound`, `Unavailable`.
         """
         parts = self._of(view)
-        assert parts is not None
+        if parts is None:  # another search has found out meanwhile
+            return None
         few = filters.entities is not None and len(filters.entities) <= _FEW
         found = self._of_entities(parts, view, filters, question) if few else None
         if found is None and parts.table is not None:

@@ -20,9 +20,13 @@ from context_plane.config import CacheSettings
 from context_plane.errors import Corrupt, NotFound, Unavailable
 from context_plane.log import checkpoints
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR
+from context_plane.parts.view import View
 from context_plane.retrieval import kernels, near
+from context_plane.retrieval.base import Base
+from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.fold import chosen, graph_key, part_key
 from context_plane.retrieval.hit import Hit
+from context_plane.retrieval.unloaded import Unloaded
 from context_plane.store.base import Store
 from context_plane.store.open import open_store
 from tests.retrieval.oracle import Hashed
@@ -498,6 +502,59 @@ def test_a_remote_store_and_a_small_disk(remote: str, tmp_path: Path, limit: int
             plane.files.memory.drop(lambda _: True)
         kept = [path.stat().st_size for path in (tmp_path / "cache").rglob("*.*") if path.name != "usage.jsonl"]
     assert sum(kept) <= limit
+
+
+def test_another_search_finds_out_first_that_the_index_is_needed(
+    remote: str, tmp_path: Path, right: list[list[Hit]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just after this one thought that it could do without."""
+    base = Unloaded.base
+
+    def overtaken(self: Unloaded, view: View, filters: Filters) -> Base | None:
+        found = base(self, view, filters)
+        self._last = view, None
+        return found
+
+    monkeypatch.setattr(Unloaded, "base", overtaken)
+    with opened(tmp_path, remote) as plane:
+        assert answers(plane) == right
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ContextPlane]:
+    """A plane that may not load any index: LanceDB finds the candidates."""
+    monkeypatch.setattr(CacheSettings, "index", 1)
+    with opened(tmp_path / "large") as plane:
+        plane.ingest("acme", [event(number) for number in range(EVENTS)])
+        builder = plane.builder("acme")
+        builder.timeline(EVERYTHING)
+        builder.search(EVERYTHING)
+        builder.publish()
+        yield plane
+        assert not plane._searcher(plane._known("acme"))._loader.loaded
+
+
+def test_an_index_that_may_not_be_loaded(large: ContextPlane, right: list[list[Hit]]) -> None:
+    """Gives the same answers, those to hostile questions too."""
+    assert answers(large) == right
+    for hostile in ("' OR 1=1 --", "x') OR ('1'='1", "%", "_ustomer/1", "\0", '"', "\\", "\ud800"):
+        for name in ("entity", "type", "labels"):
+            assert large.search("acme", "alpha", **{name: hostile}) == []  # type: ignore[arg-type]
+            many = [*(f"{hostile}{number}" for number in range(30)), hostile]  # more than are read by ranges
+            assert large.search("acme", "alpha", **{name: many}) == []  # type: ignore[arg-type]
+        assert len(large.search("acme", f"{hostile} note", k=100)) == EVENTS
+
+
+@pytest.mark.xfail(
+    strict=True, reason="texts and vectors of hits are read from LanceDB's files, which have no checksums"
+)
+def test_a_damaged_table_is_never_a_wrong_answer(large: ContextPlane, right: list[list[Hit]]) -> None:
+    """The parts have it all, with checksums."""
+    for path in (large.settings.home / "store/tenants/acme/lance").rglob("data/*.lance"):
+        path.write_bytes(path.read_bytes().replace(b"alpha note", b"alpha mote"))
+    with ContextPlane(large.settings) as plane:
+        plane._embedders = large._embedders
+        assert answers(plane) == right
 
 
 def test_a_plane_closed_while_it_is_searched(remote: str, tmp_path: Path, right: list[list[Hit]]) -> None:
