@@ -476,8 +476,8 @@ def test_many_tenants_in_little_memory(tmp_path: Path) -> None:
     with opened(tmp_path) as roomy:
         for shift, tenant in enumerate(tenants):
             filled = [
-                event(number, data={"text": f"alpha note {number} {number * shift % 7} " + "x" * 9_000})
-                for number in range(60)
+                event(number, data={"text": f"alpha note {number} {number * shift % 7} " + "x" * 14_000})
+                for number in range(40)
             ]
             roomy.ingest(tenant, filled)
             if shift == 2:
