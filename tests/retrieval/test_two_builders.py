@@ -1,0 +1,151 @@
+"""Two processes that build the same partitions at once: what readers see is as if one had built them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from context_plane import ContextPlane
+from context_plane.instants import DAY
+from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR
+from context_plane.retrieval import fold, near
+from context_plane.store import keys
+from tests.retrieval.building import DONE, GRAPHED, READY, build, plane_at
+from tests.retrieval.oracle import Note
+from tests.retrieval.test_brute_force import MAPPING, REACH, event
+from tests.retrieval.test_fold import FIRST, erase, story
+
+REPOSITORY = Path(__file__).parents[2]
+UNLIMITED = 1 << 40
+
+
+class Pair:
+    """Two processes that build a home at the same time whenever they are told to."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.retrieval.building"]
+        pipes: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        self._processes = [subprocess.Popen(command, cwd=REPOSITORY, text=True, **pipes) for _ in range(2)]
+        self._expect(READY)
+
+    def build(self, home: Path, limit: int) -> None:
+        """Both build and publish. Fails with the error of one that ends."""
+        for process in self._processes:
+            process.stdin.write(f"{limit} {home}\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+        self._expect(DONE)
+
+    def _expect(self, word: str) -> None:
+        for process in self._processes:
+            said = process.stdout.readline()  # type: ignore[union-attr]
+            assert said == f"{word}\n", process.stderr.read()  # type: ignore[union-attr]
+
+    def close(self) -> None:
+        """Ends both."""
+        for process in self._processes:
+            process.communicate(timeout=60)
+
+
+class Twins:
+    """A home that two processes build, and one with the same log that this process builds alone."""
+
+    def __init__(self, folder: Path, pair: Pair, limit: int) -> None:
+        self._pair, self._limit = pair, limit
+        self._home = folder / "two"
+        for home in (self._home, folder / "one"):
+            (home / "sources").mkdir(parents=True)
+            for source in ("chat", "call"):
+                before, after = REACH[source]
+                text = MAPPING.format(source=source, before=before, after=after)
+                (home / "sources" / f"{source}.yaml").write_text(text)
+        self.two, self.one = plane_at(self._home), plane_at(folder / "one")
+
+    def ingest(self, notes: list[Note]) -> None:
+        """The same batch into both homes."""
+        for plane in (self.one, self.two):
+            plane.ingest("acme", [event(note) for note in notes])
+
+    def erase(self, entity: str) -> None:
+        """Takes an entity away from both."""
+        for plane in (self.one, self.two):
+            erase(plane, entity)
+
+    def build(self) -> None:
+        """Both homes are built; their parts and answers are the same, and nothing is left to do."""
+        self._pair.build(self._home, self._limit)
+        build(self.one, self._limit)
+        assert not self.two.builder("acme").stale()
+        assert self.two.builder("acme").snapshots.notes() == []
+        with plane_at(self._home) as fresh:
+            assert answers(fresh) == answers(self.one)
+        assert versions(self.two) == versions(self.one)
+        check_chain(self.two)
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    pair = Pair()
+    yield pair
+    pair.close()
+
+
+@pytest.fixture
+def twins(tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
+    monkeypatch.setattr(near, "LEAST", GRAPHED)
+    monkeypatch.setattr(fold, "_UNGRAPHED", GRAPHED)
+    twins = Twins(tmp_path, pair, UNLIMITED)
+    with ExitStack() as stack:
+        for plane in (twins.one, twins.two):
+            stack.enter_context(plane)
+        yield twins
+
+
+def answers(plane: ContextPlane) -> list[Any]:
+    """Every event, with all its scores, for a few questions."""
+    return [
+        [hit.to_json() for hit in plane.search("acme", query, mode=mode, entity=entity, k=1_000)]
+        for query in ("alpha sigma", "gamma")
+        for mode in ("bm25", "vector", "hybrid")
+        for entity in (None, "customer/a")
+    ]
+
+
+def versions(plane: ContextPlane) -> dict[str, list[tuple[int, str]]]:
+    """Days and hashes of all published parts; of the graph, whose form follows the order of its growth, the day."""
+    snapshot = plane.snapshot("acme")
+    assert snapshot is not None
+    assert snapshot.catalog.parts.keys() == {TIMELINE, FULLTEXT, FULLTEXT + MONTHS, VECTOR, VECTOR + MONTHS, GRAPH}
+    return {
+        kind: [(day, part.version if kind != GRAPH else "") for day, part in parts.items()]
+        for kind, parts in snapshot.catalog.parts.items()
+    }
+
+
+def check_chain(plane: ContextPlane) -> None:
+    """Snapshots are numbered without a gap, none takes back what one before held, and the last holds everything."""
+    builder = plane.builder("acme")
+    names = [key for key in plane.store.children(keys.snapshots("acme")) if key.endswith(".json")]
+    numbers = [int(name[:20]) for name in names]
+    assert numbers == list(range(1, len(numbers) + 1))
+    logs = [builder.snapshots.load(number).log for number in numbers]
+    assert logs == sorted(logs)
+    assert logs[-1] == builder.history.refresh()
+
+
+def test_two_processes_build_what_one_would(twins: Twins) -> None:
+    """A new history, late events and a new day, an entity that is erased: each time both build the same at once."""
+    gone = Note("gone", "crm", "customer/gone", (FIRST + 2) * DAY, words=("alpha",))
+    first = story(1, range(FIRST, FIRST + 5), 8)
+    twins.ingest([*first, gone])
+    twins.build()
+    twins.ingest([*story(2, [FIRST + 1, FIRST + 5], 8), replace(first[0], id="late")])
+    twins.build()
+    twins.erase("customer/gone")
+    twins.build()
