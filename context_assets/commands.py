@@ -121,7 +121,7 @@ def _task(builder: Builder, days: tuple[int, int] | None) -> Task:
     from context_assets.names import INDEXES, TIMELINE, asset_name
     from context_plane.parts.grain import marks
 
-    stale = builder.stale()
+    stale = builder.stale(checked=True)
     first, last = days or (-(1 << 31), 1 << 31)
     touched = builder.history.touched()
     packs = {mark.day for mark in marks(touched, builder.grain)}

@@ -103,11 +103,12 @@ class Builder:
         self._drop = drop
         self._search = search
 
-    def stale(self) -> Stale:
-        """What lacks building or publishing now."""
+    def stale(self, *, checked: bool = False) -> Stale:
+        """What lacks building or publishing now; with `checked` also parts whose objects are gone from the store."""
         until = self.history.refresh()
         touched = self.history.touched()
-        current = self.snapshots.current()
+        kinds = (TIMELINE, *(CONTEXTS + name for name in self.specs), *self.indexes)
+        current = self.snapshots.current(kinds if checked else ())
         contexts = {
             name: tuple(fold.stale(spec, self.history.tenant, current, touched, self.grain, until))
             for name, spec in self.specs.items()
@@ -189,14 +190,17 @@ class Builder:
         """Builds the full-text shards of the days first … last that are not up to date."""
         from context_plane.retrieval import fold as index
 
-        until, current = self.history.refresh(), self.snapshots.current()
-        return index.build_fulltext(self.history, self.files, current, self.indexing, days, until, progress)
+        until, current = self.history.refresh(), self.snapshots.current([FULLTEXT])
+        built = index.build_fulltext(self.history, self.files, current, self.indexing, days, until, progress)
+        if VECTOR in self.indexes:
+            self._prepare_candidates()
+        return built
 
     def vectors(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
         """Builds the vector shards of the days first … last that are not up to date."""
         from context_plane.retrieval import fold as index
 
-        until, current, table = self.history.refresh(), self.snapshots.current(), self._embeddings()
+        until, current, table = self.history.refresh(), self.snapshots.current([VECTOR]), self._embeddings()
 
         def embed(found: Sequence[Document]) -> Any:
             vectors = table.vectors(found)
@@ -225,6 +229,9 @@ class Builder:
         size = sum(part.size for kind in INDEXES for part in catalog.of(kind).values())
         if size <= self._search.limit // 2 or catalog.about.get(FULLTEXT) != about:
             return
+        texts, vectors = (sum(part.rows for part in catalog.of(kind).values()) for kind in (FULLTEXT, VECTOR))
+        if texts != vectors:
+            return  # whoever builds the other of the two comes by here again
         tenant = self.history.tenant
         parts = index.chosen(FULLTEXT, catalog)
         shards = (fulltext.decode(*index.open_part(self.files, tenant, FULLTEXT, part)) for part in parts)
@@ -252,12 +259,13 @@ class Builder:
     def timeline(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
         """Builds the timelines of the days first … last that lack something."""
         until = self.history.refresh()
-        return timeline.build(self.history, self.files, self.snapshots.current(), days, until, progress)
+        current = self.snapshots.current([TIMELINE])
+        return timeline.build(self.history, self.files, current, days, until, progress)
 
     def contexts(self, spec: str, days: tuple[int, int], progress: Progress | None = None) -> Built:
         """Builds the packs of one spec that are filed under the days first … last and are not up to date."""
         until = self.history.refresh()
-        current = self.snapshots.current()
+        current = self.snapshots.current([CONTEXTS + spec])
         return fold.build(self.history, self.files, current, self.specs[spec], days, until, self.grain, progress)
 
     def publish(self) -> Snapshot | None:

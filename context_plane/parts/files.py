@@ -15,13 +15,12 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import Corrupt, Infeasible, NotFound
-from context_plane.log.segments import check_bytes
 from context_plane.parts import usage
 from context_plane.parts.arc import Arc
 from context_plane.parts.disk import Disk
@@ -36,6 +35,8 @@ DISK: Final = 2 << 30
 Object = tuple[str, str, int]
 """Key, SHA-256 and size."""
 _REMEDY: Final = "delete the object and materialize again: it is derived from the log"
+_AGAIN: Final = "materialize again (cortex materialize): it is derived from the log"
+_DAMAGED: Final = "part is damaged: its SHA-256 is not the recorded one"
 _PARALLEL: Final = 32
 _BEHIND: Final = 32 << 20
 """Bytes of an object up to which it is used before it is on disk."""
@@ -116,17 +117,20 @@ class Files:
         Raises `NotFound`, `Unavailable`.
         """
         if self.store.local:
-            return [self.store.get_range(*span) for span in spans]
+            return [self._range(*span) for span in spans]
         self.requests.update(requests=len(spans), bytes=sum(length for _, _, length in spans))
         if len(spans) == 1:
-            return [self.store.get_range(*spans[0])]
+            return [self._range(*spans[0])]
         from concurrent.futures import ThreadPoolExecutor
 
         with self._lock:
             if self._reader is None:
                 self._reader = ThreadPoolExecutor(_PARALLEL, "ranges")
             reader = self._reader
-        return list(reader.map(lambda span: self.store.get_range(*span), spans))
+        return list(reader.map(lambda span: self._range(*span), spans))
+
+    def _range(self, key: str, start: int, length: int) -> bytes:
+        return part_of(key, lambda: self.store.get_range(key, start, length))
 
     def has(self, key: str, sha256: str) -> bool:
         """Whether an object's bytes are on this machine."""
@@ -196,7 +200,7 @@ class Files:
     def _local(self, key: str, sha256: str, size: int) -> Path:
         path = self.store.path(key)
         if path is None:
-            raise NotFound("a part is gone from the store", where=key, remedy="materialize again")
+            raise NotFound("a part is gone from the store", where=key, remedy=_AGAIN)
         _verify(key, path, sha256, size)
         return path
 
@@ -250,8 +254,10 @@ class Files:
 
     def _get(self, key: str, sha256: str, size: int) -> bytes:
         self.requests.update(requests=1, bytes=size)
-        body = self.store.get(key)
-        check_bytes(key, body, size, sha256)
+        body = part_of(key, lambda: self.store.get(key))
+        if len(body) != size or hashlib.sha256(body).hexdigest() != sha256:
+            what = f"part has {len(body)} bytes, {size} are recorded" if len(body) != size else _DAMAGED
+            raise Corrupt(what, where=key, remedy=_REMEDY)
         return body
 
     def _turn(self, key: str) -> threading.Lock:
@@ -269,6 +275,16 @@ class _Body:
     @property
     def nbytes(self) -> int:
         return len(self.body)
+
+
+def part_of(key: str, read: Callable[[], bytes]) -> bytes:
+    """What is read of a part. Raises `NotFound` and `Corrupt` with the remedy that parts have."""
+    try:
+        return read()
+    except NotFound as error:
+        raise NotFound("a part is gone from the store", where=key, remedy=_AGAIN) from error
+    except Corrupt as error:
+        raise Corrupt(error.what, where=key, remedy=_REMEDY) from error
 
 
 def mapped(path: Path) -> memoryview:
@@ -291,4 +307,4 @@ def _verify(key: str, path: Path, sha256: str, size: int) -> None:
         raise Corrupt(f"part has {found} bytes, {size} are recorded", where=key, remedy=_REMEDY)
     with open(path, "rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-            raise Corrupt("part is damaged: its SHA-256 is not the recorded one", where=key, remedy=_REMEDY)
+            raise Corrupt(_DAMAGED, where=key, remedy=_REMEDY)

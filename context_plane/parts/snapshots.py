@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from context_plane.canonical import digest
 from context_plane.errors import Corrupt, InputError, NotFound
 from context_plane.parts.notes import Note, merge, read_note
-from context_plane.parts.part import Catalog, Month, Part, decode_month
+from context_plane.parts.part import GRAPH, MONTHS, VECTOR, YEARS, Catalog, Month, Part, decode_month
 from context_plane.store import keys
 
 if TYPE_CHECKING:
@@ -124,10 +124,21 @@ class Snapshots:
                 continue  # taken by another publisher between listing and reading
         return found
 
-    def current(self) -> Catalog:
-        """What is built: the newest snapshot with the notes merged into it."""
+    def current(self, checked: Iterable[str] = ()) -> Catalog:
+        """What is built: the newest snapshot with the notes merged into it.
+
+        Of the kinds `checked`, and of what was made of their parts, only what the store still has: what somebody has
+        deleted is to be made again. That is a listing of all of their objects.
+        """
         snapshot = self.latest()
-        return merge(snapshot.catalog if snapshot else Catalog(), self.notes())
+        catalog = merge(snapshot.catalog if snapshot else Catalog(), self.notes())
+        parts = dict(catalog.parts)
+        for kind in checked:
+            made = [kind, kind + MONTHS, kind + YEARS, *([GRAPH] if kind == VECTOR else [])]
+            held = {_stem(key) for key in self.store.list(keys.parts_folder(self.tenant, kind))}
+            for name in (name for name in made if name in parts):
+                parts[name] = {day: part for day, part in parts[name].items() if part.version in held}
+        return Catalog(parts, catalog.about)
 
     def _parts(self, hashes: Iterable[str]) -> dict[int, Part]:
         parts: dict[int, Part] = {}
@@ -164,3 +175,8 @@ def _decode(key: str, body: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, AttributeError, InputError) as error:
         what = f"snapshot does not read: {error}"
     raise Corrupt(what, where=key, remedy="delete the object and materialize again: it is derived from the log")
+
+
+def _stem(key: str) -> str:
+    """The version that a part's object is named by."""
+    return key.rpartition("/")[2].partition(".")[0]

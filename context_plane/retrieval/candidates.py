@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import digest
+from context_plane.errors import Corrupt
 from context_plane.instants import DAY
 from context_plane.retrieval import arrays, entities, fulltext
-from context_plane.retrieval.embeddings import translated
+from context_plane.retrieval.embeddings import intact, translated
 from context_plane.retrieval.fulltext import FullText
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
+VECTOR: Final = "vector"
 TERMS: Final = "terms"
 ANALYSIS: Final = "analysis"
 BUILT: Final = "built"
@@ -38,8 +40,6 @@ BUILT: Final = "built"
 _BATCH: Final = 16_384
 _LISTED: Final = 4_096
 """Events of each of the two lists."""
-_PROBED: Final = 64
-"""Clusters of vectors that are gone through: with the default of 20 three in two hundred answers lacked an event."""
 _FETCHED: Final = 1_024
 """Events that are ranked, at most, beside the k that are asked for."""
 _MOST_TERMS: Final = 256
@@ -49,7 +49,9 @@ _FACTOR: Final = 2.2
 _SLACK: Final = 0.02
 """By how much the two may differ: the table also holds what came since, and counts it."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_COLUMNS: Final = ("key", "event", "source", "entity", "time", "type", "labels", "text", TERMS, BUILT, "vector")
+_COLUMNS: Final = (
+    "key", "event", "source", "entity", "time", "type", "labels", "text", "text_hash", TERMS, BUILT, VECTOR,
+)  # fmt: skip
 _UNINDEXED: Final = 20_000
 """Rows beside the indexes, which are gone through one by one, that are not worth indexing yet."""
 
@@ -120,16 +122,22 @@ def _index(table: Table) -> None:
         TERMS: FTS(
             base_tokenizer="whitespace", lower_case=False, stem=False, remove_stop_words=False, ascii_folding=False
         ),
-        "vector": IvfFlat(distance_type="dot"),
+        VECTOR: IvfFlat(distance_type="dot"),
         "entity": BTree(),
         "time": BTree(),
         "type": Bitmap(),
         "labels": LabelList(),
     }
     held = {column: each.name for each in table.list_indices() for column in each.columns}
+    rows = table.count_rows()
     for column, config in wanted.items():
-        if column not in held:
+        if column not in held and column != VECTOR:
             table.create_index(column, config=config)
+    known = int(held[VECTOR].rpartition("_")[2]) if VECTOR in held else 0
+    if rows >= 2 * known:  # clusters were chosen for half as many
+        table.create_index(VECTOR, config=wanted[VECTOR], name=f"{VECTOR}_{rows}")
+        if known:
+            table.drop_index(held[VECTOR])
     stats = table.index_stats(held[TERMS]) if TERMS in held else None
     if stats is not None and stats.num_unindexed_rows > _UNINDEXED:
         table.optimize()
@@ -162,14 +170,14 @@ class Candidates:
         with translated(self._tenant):
             self._table.checkout_latest()  # type: ignore[no-untyped-call]
             held = {column for each in self._table.list_indices() for column in each.columns}
-            if not {TERMS, "vector"} <= held:
+            if not {TERMS, VECTOR} <= held:
                 return False
             return bool(self._table.count_rows(f"{ANALYSIS} = '{analysis}' AND {BUILT} <= {newest}") >= count)
 
     def find(self, asked: Asked) -> tuple[FullText | None, Array]:
         """The events that can be among the k best, with those of their terms that are asked for, and their vectors.
 
-        Raises `Unavailable`.
+        Raises `Unavailable`, and `Corrupt` where a text is not what was written: LanceDB does not look.
         """
         import numpy as np
 
@@ -179,6 +187,9 @@ class Candidates:
             if not len(wanted):
                 return None, np.zeros((0, 0), np.float32)
             rows = self._table.take_row_ids(wanted.tolist()).select(list(_COLUMNS)).to_arrow()
+        if not all(map(intact, rows["text"].to_pylist(), rows["text_hash"].to_pylist())):
+            what, remedy = "a text in the table of embeddings is damaged", "delete the folder lance and materialize"
+            raise Corrupt(what, where=f"tenant {self._tenant}", remedy=remedy)
         days, built = np.asarray(rows["time"].cast("int64"), np.int64) // DAY, rows[BUILT].to_pylist()
         known = [number <= asked.numbers.get(day, 0) for day, number in zip(days.tolist(), built, strict=True)]
         order = [(name, "ascending") for name in ("entity", "time", "source", "event")]
@@ -203,7 +214,7 @@ class Candidates:
             return None
         import numpy as np
 
-        search: Any = self._table.search(asked.question.vector, vector_column_name="vector")
+        search: Any = self._table.search(asked.question.vector, vector_column_name=VECTOR)
         rows = (
             search.distance_type("dot")
             .where(asked.where)
@@ -288,7 +299,7 @@ def _shard(rows: pa.Table, asked: Asked) -> tuple[FullText, Array]:
         "fwd_term": term.astype(np.int32),
         "fwd_tf": np.minimum(often[row, term], 65_535).astype(np.uint16),
     }
-    flat = rows["vector"].combine_chunks().flatten()
+    flat = rows[VECTOR].combine_chunks().flatten()
     shard = fulltext.finished(
         columns, forward, asked.question.hashes,
         tuple(values["type"]), tuple(values["source"]), tuple(values["labels"]),

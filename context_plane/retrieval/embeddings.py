@@ -244,6 +244,11 @@ def open_table(store: Store, tenant: str, model: str) -> Table | None:
             raise
 
 
+def intact(text: str | None, text_hash: str) -> bool:
+    """Whether a row's text is the one that its hash was made of."""
+    return _hash(text or "").hex() == text_hash
+
+
 def _hash(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 

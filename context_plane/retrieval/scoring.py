@@ -134,8 +134,8 @@ class Search:
         rows, vectors = self.index.sample
         dots = self.dots(found)
         least = np.partition(dots, -_TRUSTED)[-_TRUSTED] if len(dots) > _TRUSTED else dots.min()
-        nearer = rows[vectors @ self.question.vector > least]
-        return bool(len(nearer)) and not bool(np.isin(nearer, found).all())
+        nearer = rows[vectors @ self.question.vector > least].tolist()
+        return bool(nearer) and not set(nearer) <= set(found.tolist())
 
     def _near(self, room: Room, rows: Array | None, pool: int) -> Array:
         """The nearest of these rows (of all), found by the graph; all of them where the filters leave it too little."""

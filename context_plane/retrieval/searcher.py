@@ -41,6 +41,7 @@ MODES: Final = ("auto", "bm25", "vector", "hybrid")
 MOST: Final = 10_000
 """Hits that one search may ask for."""
 _TAILS_KEPT: Final = 4
+_LEAST_SQUARE: Final = 1e-20
 
 
 @dataclass(frozen=True)
@@ -162,13 +163,15 @@ class Searcher:
             assert base.embedder is not None
             own: Array = base.embedder.embed([query.text])[0]
             return own
-        vector = np.ascontiguousarray(query.vector, np.float32)
-        square = float(vector @ vector) if vector.shape == (base.dimension,) else inf
-        if not square < inf:
-            told = vector.shape != (base.dimension,)
-            what = f"the vector has shape {vector.shape}" if told else "the vector is not finite"
-            raise InputError(what, where="vector", remedy=f"give {base.dimension} finite numbers of {base.model}")
-        return vector / np.float32(sqrt(square)) if square > 0 else vector
+        try:
+            with np.errstate(over="ignore"):
+                vector = np.ascontiguousarray(query.vector, np.float32)
+                square = float(vector @ vector) if vector.shape == (base.dimension,) else inf
+            if not _LEAST_SQUARE < square < 1 / _LEAST_SQUARE:  # seldom: is it the numbers, or what they are kept in?
+                return _unit(np.asarray(query.vector, np.float64), base)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _no_vector("the vector is not made of numbers", base) from error
+        return vector / np.float32(sqrt(square))
 
     def _current(self, view: View, *, wait: bool = False) -> tuple[Base, Joined]:
         """The index for a view, and with it what came since.
@@ -225,6 +228,24 @@ class Searcher:
             )
             for score, (entity, at, source, id_, kind, text), bm25, cosine in placed[:k]
         ]  # fmt: skip
+
+
+def _unit(vector: Array, base: Base) -> Array:
+    """The vector with length 1, whatever its numbers; one of nothing but zeros as it is. Raises `InputError`."""
+    import numpy as np
+
+    if vector.shape != (base.dimension,):
+        raise _no_vector(f"the vector has shape {vector.shape}", base)
+    if not np.isfinite(vector).all():
+        raise _no_vector("the vector is not finite", base)
+    largest = float(abs(vector).max())
+    scaled = vector / largest if largest else vector
+    found: Array = (scaled / (np.linalg.norm(scaled) or 1.0)).astype(np.float32)
+    return found
+
+
+def _no_vector(what: str, base: Base) -> InputError:
+    return InputError(what, where="vector", remedy=f"give {base.dimension} finite numbers of {base.model}")
 
 
 def _best(scores: list[float], k: int, *, positive: bool) -> tuple[list[int], list[float]]:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from context_plane.errors import Corrupt
 from context_plane.instants import DAY
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Part
 from context_plane.retrieval import candidates, fulltext, slices
@@ -140,7 +141,10 @@ class Unloaded:
         sql = candidates.where(replace(filters, until=until), types, parts.base.outdated, view.snapshot.newest)
         combine = fuse(mode, numbers.bound, parts.base.weight)
         asked = Asked(question, numbers.weights, mode, combine, k, sql, parts.numbers)
-        shard, vectors = parts.table.find(asked)
+        try:
+            shard, vectors = parts.table.find(asked)
+        except Corrupt:
+            return None  # the parts have it all, with checksums
         if shard is None:
             return Index(empty, sources, whole=read.whole)
         return Index(shard, sources, vectors=vectors, whole=read.whole)

@@ -136,6 +136,14 @@ def graph(tenant: str, version: str) -> str:
     return f"{tenant_prefix(tenant)}indexes/vector/{version}.usearch"
 
 
+def parts_folder(tenant: str, kind: str) -> str:
+    """Prefix of all parts of a kind: ``timeline``, ``contexts/{spec}``, or an index."""
+    if kind == "timeline":
+        return timeline_folder(tenant)
+    group, _, spec = kind.rpartition("/")
+    return f"{tenant_prefix(tenant)}{group or 'indexes'}/{part(spec)}/"
+
+
 def lance(tenant: str) -> str:
     """Prefix of the tenant's LanceDB tables."""
     return f"{tenant_prefix(tenant)}lance/"

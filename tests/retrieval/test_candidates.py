@@ -138,6 +138,24 @@ def test_a_table_that_was_not_made_fit_is_not_asked(tmp_path: Path) -> None:
         assert loaded(large)
 
 
+def test_either_index_may_be_built_first(tmp_path: Path) -> None:
+    """Whichever comes second makes the table fit; clusters of vectors are chosen anew when there are twice as many."""
+    with opened(tmp_path, LARGE) as large, opened(tmp_path) as roomy:
+        for first, count in ((0, 3_000), (3_000, 9_000)):
+            large.ingest("acme", [event(number) for number in range(first, count)])
+            builder = large.builder("acme")
+            builder.timeline((0, 1 << 20))
+            builder.vectors((0, 1 << 20))
+            builder.fulltext((0, 1 << 20))
+            builder.publish()
+            table = embeddings.open_table(large.store, "acme", Hashed().id)
+            assert table is not None
+            assert [each.name for each in table.list_indices() if each.columns == ["vector"]] == [f"vector_{count}"]
+        for seed in range(600, 620):
+            assert asked(large, seed) == asked(roomy, seed)
+        assert not loaded(large)
+
+
 def test_new_declarations_make_new_terms(large: ContextPlane, roomy: ContextPlane) -> None:
     """Without embedding anything again."""
     embedder: Any = large._embedders["hashed"]
