@@ -23,7 +23,7 @@ don't                      (nothing: a stop word)
 don't-know                 know
 the customer's             custom
 C++                        c++, c
-東京都                      東京, 京都
+東京都                      東京, 京都, 東, 京, 都
 =========================  ==================================================
 """
 
@@ -86,6 +86,8 @@ _UNSPACED: Final = re.compile(
     r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
     r"\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17dd\U00020000-\U0003ffff]+"
 )
+_WORD_SIGN: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+"""A character of Chinese or Japanese that is often a word by itself."""
 # Signs in the full width of East Asian letters tie what ASCII ones would, between letters of either width; elsewhere
 # they are the punctuation of sentences without spaces.
 _WIDE_TIES: Final = "".join(chr(ord(sign) + 0xFEE0) for sign in "-./@:'\\,&+#~=%_")
@@ -139,6 +141,14 @@ class Analyzer:
                     known[token] = terms
             found += terms
         return found
+
+    def asked(self, text: str) -> list[str]:
+        """The terms of a question. Of single characters that also make pairs there is no need to ask."""
+        terms = self.terms(text)
+        if text.isascii():
+            return terms
+        pairs = "".join(term for term in terms if len(term) == 2)
+        return [term for term in terms if len(term) != 1 or term not in pairs or not _WORD_SIGN.fullmatch(term)]
 
     def expand(self, token: str) -> tuple[str, ...]:
         """The terms of one raw token. Pure."""
@@ -206,13 +216,15 @@ class Analyzer:
         return stemmed
 
     def _unspaced(self, folded: str) -> list[str]:
-        """Pairs of neighbouring characters where words are not told apart by spaces, words elsewhere."""
+        """Pairs of neighbouring characters where words are not told apart by spaces, and those single characters that
+        can be words; words elsewhere."""
         found: list[str] = []
         at = 0
         for run in _UNSPACED.finditer(folded):
             found += filter(None, (self._term(part) for part in (folded[at : run.start()],)))
             text = run[0]
             found += [text] if len(text) == 1 else [text[i : i + 2] for i in range(len(text) - 1)]
+            found += _WORD_SIGN.findall(text) if len(text) > 1 else []
             at = run.end()
         return [*found, *filter(None, (self._term(part) for part in (folded[at:],)))]
 

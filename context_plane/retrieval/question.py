@@ -71,7 +71,7 @@ def ask(text: str, analyzer: Analyzer, vector: Array | None) -> Question:
     """The question of a text."""
     import numpy as np
 
-    counts = Counter(map(_hash, analyzer.terms(text)))
+    counts = Counter(map(_hash, analyzer.asked(text)))
     ordered = sorted(counts)
     hashes, often = np.array(ordered, np.uint64), np.array([counts[each] for each in ordered], np.float64)
     return Question(hashes, often, None if vector is None else read_only(vector))

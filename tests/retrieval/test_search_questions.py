@@ -149,7 +149,6 @@ def test_a_hard_text_is_found_by_a_part_of_it(acme: ContextPlane, id_: str) -> N
     assert id_ in ids(acme, PARTS[id_], k=5)
 
 
-@pytest.mark.xfail(strict=True, reason="only pairs of characters are indexed, and one alone is no pair")
 def test_a_single_character_of_a_script_without_spaces_is_found(acme: ContextPlane) -> None:
     """Many words of Japanese and Chinese have one."""
     assert ids(acme, "庁", mode="bm25") == ["japanese"]
