@@ -189,7 +189,7 @@ def test_scripts_without_spaces_are_pairs() -> None:
     assert PLAIN.terms("ไทย") == ["ไท", "ทย"]
     assert PLAIN.asked("Python入門v2") == ["python", "入門", "v2"]
     assert PLAIN.terms("東") == ["東"]
-    assert PLAIN.terms("\U00020000\U00020001\U00020002") == ["\U00020000\U00020001", "\U00020001\U00020002"]
+    assert PLAIN.asked("\U00020000\U00020001\U00020002") == ["\U00020000\U00020001", "\U00020001\U00020002"]
 
 
 def test_a_language_has_its_stems_and_none_has_neither_stems_nor_stop_words() -> None:
