@@ -185,8 +185,9 @@ class Index:
 
         assert self.vectors is not None
         known = self.all_rows if self.ungraphed is None else np.delete(self.all_rows, self.ungraphed)
-        rows = np.random.default_rng(0).choice(known, min(len(known), _SAMPLED), replace=False)
-        return rows, np.ascontiguousarray(self.vectors[rows])
+        count = min(len(known), max(_SAMPLED // 4, min(_SAMPLED, len(known) // 64)))
+        rows = np.random.default_rng(0).choice(known, count, replace=False)
+        return rows, read_only(np.ascontiguousarray(self.vectors[rows]))
 
     @cached_property
     def order_of_keys(self) -> tuple[Array, Array]:

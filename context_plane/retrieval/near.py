@@ -23,7 +23,7 @@ LEAST: Final = 4_096
 CONNECTIVITY: Final = 16
 EXPANSION: Final = 128
 """How far the graph is searched while it is built."""
-SEARCH: Final = 96
+SEARCH: Final = 64
 """How far it is searched for candidates, at least."""
 _BATCH: Final = 8_192
 

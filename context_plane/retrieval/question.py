@@ -84,6 +84,8 @@ def statistics(question: Question, indexes: Sequence[Index], cut: int, kernels: 
     """The statistics of the documents before `cut` in all indexes together, for the terms of a question."""
     import numpy as np
 
+    if not len(question.hashes):
+        return Statistics(0, 0.0, question.counts, ((_NO_TERMS(), _NO_TERMS()),) * len(indexes))
     documents, tokens = 0, 0.0
     frequency = np.zeros(len(question.hashes), np.int64)
     held: list[tuple[Array, Array]] = []
@@ -147,3 +149,9 @@ def _frequencies(index: Index, terms: Array, cut: int, kernels: ModuleType) -> A
     return np.fromiter(
         (np.count_nonzero((time[each] < cut) & (counted[each] != 0)) for each in spans), np.int64, len(spans)
     )
+
+
+def _NO_TERMS() -> Array:  # noqa: N802 - a constant that must not import numpy when this module is imported
+    import numpy as np
+
+    return np.zeros(0, np.int64)

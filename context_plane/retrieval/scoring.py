@@ -134,7 +134,9 @@ class Search:
         rows, vectors = self.index.sample
         dots = self.dots(found)
         least = np.partition(dots, -_TRUSTED)[-_TRUSTED] if len(dots) > _TRUSTED else dots.min()
-        nearer = rows[vectors @ self.question.vector > least].tolist()
+        sampled = np.empty(len(rows), np.float32)
+        self.kernels.dots(vectors, self.question.vector, self.index.all_rows[: len(rows)], sampled)
+        nearer = rows[sampled > least].tolist()
         return bool(nearer) and not set(nearer) <= set(found.tolist())
 
     def _near(self, room: Room, rows: Array | None, pool: int) -> Array:

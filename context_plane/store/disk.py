@@ -63,12 +63,17 @@ def _has_openat2() -> bool:
     return True
 
 
-def _openat2(path: str, flags: int) -> int:
+@cache
+def _how(flags: int) -> tuple[Any, Any]:
+    """How to open, by reference, and its size; the kernel only reads it."""
     how = _OpenHow(flags | os.O_CLOEXEC, 0o666 if flags & os.O_CREAT else 0, _RESOLVE_NO_SYMLINKS)
+    return ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
+
+
+def _openat2(path: str, flags: int) -> int:
+    how, size = _how(flags)
     while True:
-        fd: int = _libc().syscall(
-            _SYS_OPENAT2, _AT_FDCWD, os.fsencode(path), ctypes.byref(how), ctypes.c_size_t(ctypes.sizeof(how))
-        )
+        fd: int = _libc().syscall(_SYS_OPENAT2, _AT_FDCWD, os.fsencode(path), how, size)
         if fd >= 0:
             return fd
         code = ctypes.get_errno()
