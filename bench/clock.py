@@ -11,7 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+QUERIES: Final = 400
+_WARM: Final = 60
 
 
 class Stopwatch:
@@ -44,6 +47,13 @@ def quantiles(call: Callable[[int], Any], count: int, between: Callable[[], Any]
         "p99_us": round(times[int(count * 0.99)], 1),
         "max_us": round(times[-1], 1),
     }
+
+
+def timed(what: str, call: Callable[[int], Any], count: int = QUERIES) -> dict[str, Any]:
+    """Quantiles of a call for each of the first queries."""
+    for number in range(_WARM):
+        call(number)
+    return {"what": what, **quantiles(call, count)}
 
 
 def process(arguments: list[str], env: dict[str, str] | None = None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench import corpus
+from bench.clock import timed
 from bench.corpus import Corpus
 from context_plane.instants import parse_instant
 
@@ -72,8 +73,6 @@ def _sql(filters: dict[str, Any]) -> str | None:
 
 def text(made: Corpus) -> Iterator[dict[str, Any]]:
     """BM25 of words as they stand: over postings of bare arrays with the scores precomputed, and by other engines."""
-    from bench.search import timed
-
     yield timed("text, numpy over postings", _postings(made))
     if find_spec("bm25s"):
         yield timed("text, bm25s", _bm25s(made))

@@ -17,13 +17,11 @@ from typing import Any, Final
 import numpy as np
 
 from bench import corpus, others
-from bench.clock import quantiles, stopwatch
+from bench.clock import QUERIES, quantiles, stopwatch, timed
 from bench.corpus import DAY, ENTITIES, TENANT, Corpus
 from context_plane import ContextPlane
 from context_plane.instants import format_instant
 
-QUERIES: Final = 400
-_WARM: Final = 60
 _SUSTAINED: Final = 2_000
 _TAIL: Final = 10_000
 _COLD: Final = 20
@@ -84,13 +82,6 @@ def filters(folder: Path) -> Iterator[dict[str, Any]]:
         yield {"what": f"first search after {_TAIL:,} events", "ms": round(watch.seconds * 1_000)}
         yield timed(f"hybrid with a tail of {_TAIL:,}", hybrid(plane, made))
         yield timed("one entity with that tail", hybrid(plane, made, _filters(made)["1 entity"]))
-
-
-def timed(what: str, call: Callable[[int], Any], count: int = QUERIES) -> dict[str, Any]:
-    """Quantiles of a call for each of the first queries."""
-    for number in range(_WARM):
-        call(number)
-    return {"what": what, **quantiles(call, count)}
 
 
 def hybrid(plane: ContextPlane, made: Corpus, kept: Sequence[dict[str, Any]] | None = None) -> Callable[[int], Any]:

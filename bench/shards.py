@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import corpus
-from bench.clock import stopwatch
+from bench.clock import stopwatch, timed
 from bench.corpus import TENANT, Corpus
-from bench.search import hybrid, timed
+from bench.search import hybrid
 from context_plane import ContextPlane
 from context_plane.config import CacheSettings
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench import corpus
-from bench.clock import stopwatch
+from bench.clock import stopwatch, timed
 from bench.corpus import TENANT
-from bench.search import hybrid, timed
+from bench.search import hybrid
 from context_plane.plane import ContextPlane
 
 SIZES: Final = (10_000, 30_000, 100_000, 300_000, 1_000_000)
