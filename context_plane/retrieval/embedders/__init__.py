@@ -1,7 +1,8 @@
 """Embedders: what turns texts into unit vectors, chosen by name and imported only when chosen.
 
 A name is ``provider``, ``provider:model`` or ``provider:model@url``, and may end with options, ``?dim=128&weight=0.5``:
-`dim` cuts the vectors (a server is asked for as many numbers), `weight` is how much they count in hybrid search.
+`dim` cuts the vectors (a server is asked for as many numbers), `weight` is how much they count in hybrid search,
+`chars` how many characters of a text are sent to a server.
 
 - ``wordllama`` (the default): static token embeddings from the library's own wheel; nothing is downloaded
 - ``model2vec:NAME_OR_FOLDER``, ``sentence-transformers:NAME_OR_FOLDER``: extras of the same names
@@ -36,7 +37,7 @@ _PROVIDERS: Final = {
     "sentence-transformers": "sentences",
     "openai": "openai",
 }
-_OPTIONS: Final = ("dim", "weight")
+_OPTIONS: Final = ("dim", "weight", "chars")
 _NAME: Final = re.compile(
     r"(?P<provider>[a-z0-9._-]+)(?::(?P<model>[^@?]+))?(?:@(?P<url>[^?]+))?(?:\?(?P<options>.*))?"
 )
@@ -77,9 +78,12 @@ class Choice:
     model: str | None = None
     url: str | None = None
     options: dict[str, str] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
+    """Options that the provider has asked for."""
 
     def number(self, option: str, default: float, least: float, most: float) -> float:
         """The value of an option. Raises `InputError` where it is not a number in the range."""
+        self.used.add(option)
         try:
             value = float(self.options.get(option, default))
         except ValueError:
@@ -133,7 +137,10 @@ def open_embedder(name: str) -> Embedder:
     choice = parse(name)
     if choice.provider in _PROVIDERS:
         opener: Callable[[Choice], Embedder] = import_module(f"{__name__}.{_PROVIDERS[choice.provider]}").open_named
-        return opener(choice)
+        found = opener(choice)
+        for option in choice.options.keys() - choice.used:
+            raise choice.error(f"{choice.provider} has no option {option}", f"it has {', '.join(sorted(choice.used))}")
+        return found
     for point in entry_points(group=GROUP, name=choice.provider):
         return _plugged(choice, point)
     if name == "none":

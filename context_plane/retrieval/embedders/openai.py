@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 WEIGHT: Final = 0.5
+LONGEST: Final = 8_000
+"""Characters of a text that are sent: models take 8,192 tokens, of some scripts one a character, and refuse more."""
 KEYS: Final = ("CONTEXT_PLANE_EMBEDDER_KEY", "OPENAI_API_KEY")
 _BATCH: Final = 128
 _CHARACTERS: Final = 100_000
@@ -43,8 +45,9 @@ def open_named(choice: Choice) -> Embedder:
     """The embedder of a model behind a URL. Asks nothing yet."""
     if choice.model is None or choice.url is None or not _is_address(choice.url):
         raise choice.error("openai needs a model and a URL", "write openai:MODEL@https://host/v1")
-    dimension = choice.whole("dim", 0, 1, 65_536) if "dim" in choice.options else 0
-    return OpenAI(choice.model, choice.url, dimension, choice.number("weight", WEIGHT, 0, 1))
+    dimension = choice.whole("dim", 1, 1, 65_536) if "dim" in choice.options else 0
+    longest = choice.whole("chars", LONGEST, 1, _CHARACTERS)
+    return OpenAI(choice.model, choice.url, dimension, choice.number("weight", WEIGHT, 0, 1), longest)
 
 
 def _is_address(url: str) -> bool:
@@ -69,13 +72,22 @@ class OpenAI:
     """A model behind a URL."""
 
     def __init__(
-        self, model: str, url: str, dimension: int, weight: float, *, wait: Callable[[float], None] = sleep
+        self,
+        model: str,
+        url: str,
+        dimension: int,
+        weight: float,
+        longest: int = LONGEST,
+        *,
+        wait: Callable[[float], None] = sleep,
     ) -> None:
-        """`dimension` 0 is learned from the first answer; another one is asked for."""
+        """`dimension` 0 is learned from the first answer; another one is asked for. Of a text the first `longest`
+        characters are sent."""
         self._model = model
         self._url = f"{url.rstrip('/')}/embeddings"
         self._asked = dimension
         self._learned = dimension
+        self._longest = longest
         self._wait = wait
         self._lock = threading.Lock()
         self.weight = weight
@@ -90,15 +102,16 @@ class OpenAI:
 
     @property
     def id(self) -> str:
-        """Identity of the vectors: the model, not the server that runs it."""
-        return f"openai/{self._model}/{self.dimension}"
+        """Identity of the vectors: the model and how much of a text it is given, not the server that runs it."""
+        cut = "" if self._longest == LONGEST else f"/{self._longest} characters"
+        return f"openai/{self._model}/{self.dimension}{cut}"
 
     def embed(self, texts: Sequence[str]) -> Array:
         """See `Embedder.embed`. Texts without a word are not sent: servers refuse empty input."""
         import numpy as np
 
         out = np.zeros((len(texts), self.dimension), np.float32)
-        for rows, batch in _batches(*spoken(texts)):
+        for rows, batch in _batches(*spoken([text[: self._longest] for text in texts])):
             out[rows] = unit(self._array(self._request(batch)))
         return out
 

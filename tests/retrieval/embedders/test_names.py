@@ -132,3 +132,10 @@ def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     """Opening costs no library, and WordLlama's own package, which sets up logging, is never imported."""
     done = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_option_of_another_provider_is_refused() -> None:
+    """Rather than ignored: it would change nothing."""
+    with pytest.raises(InputError, match="wordllama has no option chars") as error:
+        open_embedder("wordllama?chars=100")
+    assert error.value.remedy == "it has dim, weight"

@@ -12,7 +12,7 @@ import pytest
 
 from context_plane.errors import ContextPlaneError, Denied, InputError, Unavailable
 from context_plane.retrieval.embedders import open_embedder
-from context_plane.retrieval.embedders.openai import KEYS, OpenAI
+from context_plane.retrieval.embedders.openai import KEYS, LONGEST, OpenAI
 from tests.retrieval.embedders.properties import check
 from tests.retrieval.embedders.server import Reply, Server, answer, serving, vector
 
@@ -36,9 +36,9 @@ def server() -> Iterator[Server]:
 class Model(OpenAI):
     """An embedder that notes how long it would have waited."""
 
-    def __init__(self, server: Server, dimension: int = 4) -> None:
+    def __init__(self, server: Server, dimension: int = 4, longest: int = LONGEST) -> None:
         self.waits: list[float] = []
-        super().__init__("small", server.url, dimension, 0.5, wait=self.waits.append)
+        super().__init__("small", server.url, dimension, 0.5, longest, wait=self.waits.append)
 
 
 def unit(text: str, width: int = 4) -> Any:
@@ -86,8 +86,19 @@ def test_batches_are_bounded_by_texts_and_by_characters(server: Server) -> None:
     assert [len(each["input"]) for each in server.asked] == [128, 128, 44]
     assert np.allclose(found, [unit(text) for text in texts], atol=1e-6)
     server.asked.clear()
-    Model(server).embed(["a" * 60_000, "b" * 40_000, "c", "d" * 200_000, "e"])
+    Model(server, longest=200_000).embed(["a" * 60_000, "b" * 40_000, "c", "d" * 200_000, "e"])
     assert [[text[0] for text in each["input"]] for each in server.asked] == [["a", "b"], ["c"], ["d"], ["e"]]
+
+
+def test_of_a_long_text_the_beginning_is_sent(server: Server) -> None:
+    """Servers refuse what is longer than their model takes, and with it every text of the batch."""
+    found = Model(server).embed(["one" + " and so on" * 1_000])
+    assert [len(text) for text in server.asked[0]["input"]] == [8_000]
+    assert np.array_equal(found, Model(server).embed([("one" + " and so on" * 1_000)[:8_000]]))
+    other = open_embedder(f"openai:small@{server.url}?dim=4&chars=20")
+    other.embed(["x" * 50])
+    assert server.asked[-1]["input"] == ["x" * 20]
+    assert other.id == "openai/small/4/20 characters"
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 529])
