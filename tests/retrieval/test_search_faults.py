@@ -570,3 +570,21 @@ def test_a_plane_closed_while_it_is_searched(remote: str, tmp_path: Path, right:
         finally:
             done.set()
         assert all(each.result(SECONDS) for each in searching)
+
+
+@pytest.mark.xfail(strict=True, reason="ranges are given to a pool that may have been shut down meanwhile")
+def test_a_plane_closed_while_ranges_are_read(
+    remote: str, tmp_path: Path, right: list[list[Hit]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just before they are asked for."""
+    ask = ThreadPoolExecutor.map
+
+    def closed(pool: ThreadPoolExecutor, *args: Any, **options: Any) -> Any:
+        if threading.current_thread() is threading.main_thread():
+            plane.close()
+        return ask(pool, *args, **options)
+
+    with opened(tmp_path, remote) as plane:
+        monkeypatch.setattr(ThreadPoolExecutor, "map", closed)
+        found = plane.search("acme", QUERIES[0], entity="customer/1", since="2026-03-02", mode="hybrid", k=50)
+        assert found == right[FILTERS.index(ONE) + 2 * len(FILTERS)]
