@@ -126,8 +126,8 @@ class Files:
         with self._lock:
             if self._reader is None:
                 self._reader = ThreadPoolExecutor(_PARALLEL, "ranges")
-            reader = self._reader
-        return list(reader.map(lambda span: self._range(*span), spans))
+            asked = [self._reader.submit(self._range, *span) for span in spans]  # before `close` can shut it down
+        return [each.result() for each in asked]
 
     def _range(self, key: str, start: int, length: int) -> bytes:
         return part_of(key, lambda: self.store.get_range(key, start, length))

@@ -10,6 +10,7 @@ that can reach the k best are fetched. They are ranked by the scorer that ranks 
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +19,7 @@ from context_plane.canonical import digest
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY
 from context_plane.retrieval import arrays, entities, fulltext
-from context_plane.retrieval.embeddings import intact, translated
+from context_plane.retrieval.embeddings import ROW_SUM, SUMMED, row_sums, translated
 from context_plane.retrieval.fulltext import FullText
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ TERMS: Final = "terms"
 ANALYSIS: Final = "analysis"
 BUILT: Final = "built"
 """The log number at which a shard first held the event with these terms: a snapshot of before lacks it."""
+TERMS_SUM: Final = "terms_sum"
+"""CRC-32 of the three."""
 _BATCH: Final = 16_384
 _LISTED: Final = 4_096
 """Events of each of the two lists."""
@@ -49,9 +52,7 @@ _FACTOR: Final = 2.2
 _SLACK: Final = 0.02
 """By how much the two may differ: the table also holds what came since, and counts it."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_COLUMNS: Final = (
-    "key", "event", "source", "entity", "time", "type", "labels", "text", "text_hash", TERMS, BUILT, VECTOR,
-)  # fmt: skip
+_COLUMNS: Final = (*SUMMED, "time", VECTOR, ROW_SUM, TERMS, ANALYSIS, BUILT, TERMS_SUM)
 _UNINDEXED: Final = 20_000
 """Rows beside the indexes, which are gone through one by one, that are not worth indexing yet."""
 
@@ -81,7 +82,11 @@ def prepare(table: Table, shards: Iterable[FullText], numbers: Mapping[int, int]
             for rows in _portions(np.flatnonzero(np.isin(shard.arrays["key"], wanted))):
                 keys, terms = pa.array(shard.arrays["key"][rows], pa.uint64()), _terms_of(shard, rows)
                 built = [numbers[day] for day in (shard.arrays["time"][rows] // DAY).tolist()]
-                about = {ANALYSIS: [analysis] * len(rows), BUILT: pa.array(built, pa.int64())}
+                about = {
+                    ANALYSIS: [analysis] * len(rows),
+                    BUILT: pa.array(built, pa.int64()),
+                    TERMS_SUM: pa.array(map(_terms_sum, [analysis] * len(rows), built, terms), pa.int64()),
+                }
                 update = table.merge_insert("key").when_matched_update_all()
                 update.execute(pa.table({"key": keys, TERMS: terms, **about}))
                 filled += len(rows)
@@ -92,7 +97,7 @@ def prepare(table: Table, shards: Iterable[FullText], numbers: Mapping[int, int]
 def _add_columns(table: Table) -> None:
     import pyarrow as pa
 
-    for name, kind in ((TERMS, pa.string()), (ANALYSIS, pa.string()), (BUILT, pa.int64())):
+    for name, kind in ((TERMS, pa.string()), (ANALYSIS, pa.string()), (BUILT, pa.int64()), (TERMS_SUM, pa.int64())):
         if name not in table.schema.names:
             table.add_columns(pa.field(name, kind))
 
@@ -177,7 +182,7 @@ class Candidates:
     def find(self, asked: Asked) -> tuple[FullText | None, Array]:
         """The events that can be among the k best, with those of their terms that are asked for, and their vectors.
 
-        Raises `Unavailable`, and `Corrupt` where a text is not what was written: LanceDB does not look.
+        Raises `Unavailable`, and `Corrupt` where a row is not what was written: LanceDB does not look.
         """
         import numpy as np
 
@@ -187,8 +192,8 @@ class Candidates:
             if not len(wanted):
                 return None, np.zeros((0, 0), np.float32)
             rows = self._table.take_row_ids(wanted.tolist()).select(list(_COLUMNS)).to_arrow()
-        if not all(map(intact, rows["text"].to_pylist(), rows["text_hash"].to_pylist())):
-            what, remedy = "a text in the table of embeddings is damaged", "delete the folder lance and materialize"
+        if not _intact(rows):
+            what, remedy = "a row of the table of embeddings is damaged", "delete the folder lance and materialize"
             raise Corrupt(what, where=f"tenant {self._tenant}", remedy=remedy)
         days, built = np.asarray(rows["time"].cast("int64"), np.int64) // DAY, rows[BUILT].to_pylist()
         known = [number <= asked.numbers.get(day, 0) for day, number in zip(days.tolist(), built, strict=True)]
@@ -265,6 +270,17 @@ def _hopeful(listed: Sequence[_List], asked: Asked) -> Array:
         order = order[most[order] >= needed - slack]
     found: Array = ids[order[: asked.k + _FETCHED]]
     return found
+
+
+def _intact(rows: pa.Table) -> bool:
+    """Whether rows are what was written."""
+    names = (ANALYSIS, BUILT, TERMS)
+    terms = [_terms_sum(*each) for each in zip(*(rows[name].to_pylist() for name in names), strict=True)]
+    return bool(rows[TERMS_SUM].to_pylist() == terms and rows[ROW_SUM].to_pylist() == row_sums(rows))
+
+
+def _terms_sum(analysis: str | None, built: int | None, terms: str | None) -> int:
+    return zlib.crc32(f"{analysis} {built} {terms}".encode())
 
 
 def _shard(rows: pa.Table, asked: Asked) -> tuple[FullText, Array]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -35,6 +36,8 @@ _BATCH: Final = 4_096
 _LOOKED_UP: Final = 1_000
 _KEPT_BYTES: Final = 64 << 20
 _EMPTY: Final = hashlib.blake2b(b"", digest_size=16).digest()
+SUMMED: Final = ("key", "event", "source", "entity", "type", "labels", "text")
+ROW_SUM: Final = "row_sum"
 _memories: dict[str, DBConnection] = {}
 
 
@@ -150,7 +153,10 @@ class Embeddings:
             pa.array(originals, pa.bool_()),
             pa.FixedSizeListArray.from_arrays(pa.array(vector.reshape(-1)), self._embedder.dimension),
         ]
-        return pa.Table.from_arrays(columns, schema=self._schema())
+        schema = self._schema()
+        sums = schema.get_field_index(ROW_SUM)
+        rows = pa.Table.from_arrays(columns, schema=schema.remove(sums))
+        return rows.append_column(schema.field(sums), pa.array(row_sums(rows), pa.int64()))
 
     def _schema(self) -> pa.Schema:
         import pyarrow as pa
@@ -168,6 +174,7 @@ class Embeddings:
                 pa.field("text_hash", pa.string(), nullable=False),
                 pa.field("original", pa.bool_(), nullable=False),
                 pa.field("vector", pa.list_(pa.float32(), self._embedder.dimension), nullable=False),
+                pa.field(ROW_SUM, pa.int64(), nullable=False),
             ]
         )
 
@@ -244,9 +251,18 @@ def open_table(store: Store, tenant: str, model: str) -> Table | None:
             raise
 
 
-def intact(text: str | None, text_hash: str) -> bool:
-    """Whether a row's text is the one that its hash was made of."""
-    return _hash(text or "").hex() == text_hash
+def row_sums(rows: pa.Table) -> list[int]:
+    """CRC-32 of what each row was written with: LanceDB's files have no checksums of their contents."""
+    import numpy as np
+    import pyarrow as pa
+
+    times = rows["time"].cast(pa.int64()).to_pylist()
+    values = zip(times, *(rows[name].to_pylist() for name in SUMMED), strict=True)
+    flat = np.asarray(rows["vector"].combine_chunks().flatten(), np.float32).reshape(len(rows), -1)
+    return [
+        zlib.crc32(vector.tobytes(), zlib.crc32(repr(each).encode("utf-8", "surrogatepass")))
+        for each, vector in zip(values, flat, strict=True)
+    ]
 
 
 def _hash(text: str) -> bytes:
@@ -278,12 +294,15 @@ def _connect(store: Store, tenant: str) -> DBConnection:
 
 @contextmanager
 def translated(tenant: str) -> Iterator[None]:
-    """LanceDB's errors as ours: it raises OSError, RuntimeError and ValueError alike."""
+    """LanceDB's errors as ours: it raises OSError, RuntimeError and ValueError alike. Over damaged files it may panic,
+    which is no `Exception`."""
     try:
         yield
     except ContextPlaneError:
         raise
-    except (OSError, RuntimeError, ValueError) as error:
+    except BaseException as error:
+        if not isinstance(error, (OSError, RuntimeError, ValueError)) and "Panic" not in type(error).__name__:
+            raise
         what = f"the table of embeddings does not answer: {str(error).strip().splitlines()[0][:300]}"
         remedy = "try again; if it is damaged, delete the folder lance and materialize: vectors are made anew"
         raise Unavailable(what, where=f"tenant {tenant}", remedy=remedy) from error

@@ -572,7 +572,6 @@ def test_a_plane_closed_while_it_is_searched(remote: str, tmp_path: Path, right:
         assert all(each.result(SECONDS) for each in searching)
 
 
-@pytest.mark.xfail(strict=True, reason="ranges are given to a pool that may have been shut down meanwhile")
 def test_a_plane_closed_while_ranges_are_read(
     remote: str, tmp_path: Path, right: list[list[Hit]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
