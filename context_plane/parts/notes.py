@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from context_plane.canonical import canonical
+from context_plane.canonical import canonical, digest
 from context_plane.instants import format_instant, now
 from context_plane.parts.part import FORMAT, Catalog, Part, month_of
 from context_plane.store import keys
@@ -64,14 +64,21 @@ def read_note(key: str, body: bytes) -> Note:
 
 
 def merge(base: Catalog, notes: Iterable[Note]) -> Catalog:
-    """The catalog with the notes in it: per entry the one with the higher number; failed parts are left out."""
+    """The catalog with the notes in it: per entry the one with the higher number; failed parts are left out.
+
+    Packs of two versions of a spec, shards of two analyses or models do not mix: those that the last note is of are
+    taken, and the others put aside. So a change that is taken back half built costs nothing of what was built before.
+    """
     parts = {name: dict(days) for name, days in base.parts.items()}
     about = dict(base.about)
+    aside = {key: dict(days) for key, days in base.aside.items()}
     for note in sorted(notes, key=lambda note: (note.number, note.written)):
         held = parts.setdefault(note.part, {})
         if note.about is not None:
-            if about.get(note.part, note.about) != note.about:
-                held.clear()  # packs of another version of the spec: the two do not mix
+            before = about.get(note.part, note.about)
+            if before != note.about:
+                aside[note.part, digest(dict(before))] = held
+                held = parts[note.part] = aside.pop((note.part, digest(dict(note.about))), {})
             about[note.part] = note.about
         if note.days is not None:
             for day in [day for day in held if month_of(day) == note.month and day not in note.days]:
@@ -79,4 +86,4 @@ def merge(base: Catalog, notes: Iterable[Note]) -> Catalog:
         for part in note.parts:
             if part.passed and (part.day not in held or held[part.day].number <= part.number):
                 held[part.day] = part
-    return Catalog({name: dict(sorted(held.items())) for name, held in parts.items()}, about)
+    return Catalog({name: dict(sorted(held.items())) for name, held in parts.items()}, about, aside)

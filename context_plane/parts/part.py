@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any, Final
 
-from context_plane.canonical import canonical
+from context_plane.canonical import canonical, digest
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY, day_of, parse_day, start_of
 
@@ -105,10 +105,16 @@ class Catalog:
 
     parts: Mapping[str, Mapping[int, Part]] = field(default_factory=dict)
     about: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    aside: Mapping[tuple[str, str], Mapping[int, Part]] = field(default_factory=dict, compare=False)
+    """Of what is built, parts of a kind by the hash of what describes them, where that is not what `about` says."""
 
     def of(self, name: str) -> Mapping[int, Part]:
         """Parts of one kind by day; empty where there are none."""
         return self.parts.get(name, {})
+
+    def made_by(self, name: str, about: Mapping[str, Any]) -> Mapping[int, Part]:
+        """Parts of one kind by day that this describes, also those that were put aside."""
+        return self.of(name) if self.about.get(name) == about else self.aside.get((name, digest(dict(about))), {})
 
     @property
     def specs(self) -> list[str]:

@@ -132,13 +132,15 @@ class Snapshots:
         """
         snapshot = self.latest()
         catalog = merge(snapshot.catalog if snapshot else Catalog(), self.notes())
-        parts = dict(catalog.parts)
+        parts, aside = dict(catalog.parts), dict(catalog.aside)
         for kind in checked:
             made = [kind, kind + MONTHS, kind + YEARS, *([GRAPH] if kind == VECTOR else [])]
             held = {_stem(key) for key in self.store.list(keys.parts_folder(self.tenant, kind))}
             for name in (name for name in made if name in parts):
                 parts[name] = {day: part for day, part in parts[name].items() if part.version in held}
-        return Catalog(parts, catalog.about)
+            for key in (key for key in aside if key[0] in made):
+                aside[key] = {day: part for day, part in aside[key].items() if part.version in held}
+        return Catalog(parts, catalog.about, aside)
 
     def _parts(self, hashes: Iterable[str]) -> dict[int, Part]:
         parts: dict[int, Part] = {}

@@ -336,7 +336,7 @@ def _inputs(about: Mapping[str, Any], tenant: str, source: Part) -> str:
 
 def _held(kind: str, about: Mapping[str, Any], catalog: Catalog) -> Mapping[int, Part]:
     """The parts of a kind that were made by this analysis or model."""
-    return catalog.of(kind) if catalog.about.get(kind) == about else {}
+    return catalog.made_by(kind, about)
 
 
 def _uncovered(days: Mapping[int, Part], months: Mapping[int, Part]) -> dict[int, Part]:

@@ -154,3 +154,24 @@ def test_going_back_embeds_nothing_again(
     assert metadata(result, "embeddings")["texts embedded"] == 1
     assert first.embedded == ["alpha alpha"]
     assert all_are_of(home, first, *EVENTS, LATE)
+
+
+def test_a_backfill_that_is_given_up_leaves_the_old_index_whole(
+    home: Home,
+    instance: dg.DagsterInstance,
+    models: dict[str, Hashed],
+    before: ContextPlane,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Half of the days are built by another model, then the first is chosen again, and a run builds only a new day."""
+    first = models["first"]
+    assert home.refresh(instance, "2026-03-01", "2026-03-02").success
+    monkeypatch.setenv("CONTEXT_PLANE_EMBEDDER", "first")
+    new = event(6, "2026-03-05", text="beta gamma")
+    home.ingest([new])
+    assert home.refresh(instance, "2026-03-05", "2026-03-05").success
+    with ContextPlane.open(home.folder) as fresh:
+        assert same(answers(fresh), expected(first, *EVENTS, new))
+    assert all_are_of(home, first, *EVENTS, new)
+    assert [text for text in first.embedded if text not in QUERIES] == ["beta gamma"]
+    assert not home.builder().stale()

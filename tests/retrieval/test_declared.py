@@ -10,7 +10,7 @@ import pytest
 
 from context_plane import ContextPlane
 from context_plane.errors import InputError
-from context_plane.parts.part import FULLTEXT, VECTOR
+from context_plane.parts.part import FULLTEXT, VECTOR, day_number
 from tests.retrieval.oracle import Hashed
 from tests.retrieval.test_brute_force import materialize
 
@@ -130,3 +130,28 @@ def test_ingest_with_a_declaration_takes_what_it_takes_without(home: Path, plane
     (home / "sources" / "chat.yaml").write_text(CHAT)
     assert plane.ingest("acme", [turn(0), turn(1, "elsewhere")], source="chat").accepted == 2
     assert plane.ingest("acme", [turn(0), turn(1, "elsewhere")]).duplicates == 2
+
+
+def test_a_declaration_that_is_taken_back_costs_nothing(home: Path, plane: ContextPlane) -> None:
+    """Half of the days are built by it when the old one is back: what was built before is found, and up to date."""
+    days = [day_number(f"2026-03-0{n}") for n in range(1, 5)]
+    turns = [{**turn(n), "time": f"2026-03-0{n + 1}T09:00:00Z"} for n in range(4)]
+    plane.ingest("acme", turns[:3])
+    materialize(plane)
+    (home / "sources" / "chat.yaml").write_text(CHAT)
+    half = plane.builder("acme")
+    half.fulltext((days[0], days[1]))
+    half.publish()
+    (home / "sources" / "chat.yaml").unlink()
+    assert not plane.builder("acme").stale()
+    plane.ingest("acme", turns[3:])
+    builder = plane.builder("acme")
+    builder.timeline((days[3], days[3]))
+    assert builder.stale().indexes == {FULLTEXT: (days[3],), VECTOR: (days[3],)}
+    builder.search((days[3], days[3]))
+    builder.publish()
+    assert not plane.builder("acme").stale()
+    plane.warm("acme")
+    assert [found(plane, text) for _, _, _, text in TURNS] == [["1", "2"], ["2", "1"], ["3"], ["4"]]
+    (home / "sources" / "chat.yaml").write_text(CHAT)
+    assert plane.builder("acme").stale().indexes == {FULLTEXT: tuple(days[2:]), VECTOR: ()}  # the half is kept
