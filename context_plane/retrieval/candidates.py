@@ -13,13 +13,14 @@ import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import digest
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY
 from context_plane.retrieval import arrays, entities, fulltext
-from context_plane.retrieval.embeddings import ROW_SUM, SUMMED, row_sums, translated
+from context_plane.retrieval.embeddings import ROW_SUM, SUMMED, row_sums, settled, translated
 from context_plane.retrieval.fulltext import FullText
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def prepare(table: Table, shards: Iterable[FullText], numbers: Mapping[int, int]
 
     filled = 0
     with translated(tenant):
-        _add_columns(table)
+        settled(table, _add_columns)
         lacking = f"{ANALYSIS} IS NULL OR {ANALYSIS} <> '{analysis}'"
         count = table.count_rows(lacking)
         keys = table.search().where(lacking).select(["key"]).limit(count).to_arrow()["key"] if count else ()
@@ -82,24 +83,34 @@ def prepare(table: Table, shards: Iterable[FullText], numbers: Mapping[int, int]
             for rows in _portions(np.flatnonzero(np.isin(shard.arrays["key"], wanted))):
                 keys, terms = pa.array(shard.arrays["key"][rows], pa.uint64()), _terms_of(shard, rows)
                 built = [numbers[day] for day in (shard.arrays["time"][rows] // DAY).tolist()]
-                about = {
-                    ANALYSIS: [analysis] * len(rows),
-                    BUILT: pa.array(built, pa.int64()),
-                    TERMS_SUM: pa.array(map(_terms_sum, [analysis] * len(rows), built, terms), pa.int64()),
-                }
+                about = [analysis] * len(rows)
+                sums = list(map(_terms_sum, about, built, terms))
+                columns = [
+                    keys,
+                    pa.array(terms),
+                    pa.array(about),
+                    pa.array(built, pa.int64()),
+                    pa.array(sums, pa.int64()),
+                ]
                 update = table.merge_insert("key").when_matched_update_all()
-                update.execute(pa.table({"key": keys, TERMS: terms, **about}))
+                update.execute(pa.Table.from_arrays(columns, schema=_filled()))
                 filled += len(rows)
-        _index(table)
+        settled(table, _index)
     return filled
 
 
-def _add_columns(table: Table) -> None:
+def _filled() -> pa.Schema:
+    """What is written of rows that are there. LanceDB refuses keys that might be null."""
     import pyarrow as pa
 
-    for name, kind in ((TERMS, pa.string()), (ANALYSIS, pa.string()), (BUILT, pa.int64()), (TERMS_SUM, pa.int64())):
-        if name not in table.schema.names:
-            table.add_columns(pa.field(name, kind))
+    added = {TERMS: pa.string(), ANALYSIS: pa.string(), BUILT: pa.int64(), TERMS_SUM: pa.int64()}
+    return pa.schema([pa.field("key", pa.uint64(), nullable=False), *starmap(pa.field, added.items())])
+
+
+def _add_columns(table: Table) -> None:
+    for field in _filled():
+        if field.name not in table.schema.names:
+            table.add_columns(field)
 
 
 def _portions(rows: Array) -> list[Array]:

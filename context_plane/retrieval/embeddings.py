@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +35,9 @@ _BATCH: Final = 4_096
 """Texts that are embedded and written at a time: what a kill loses at most."""
 _LOOKED_UP: Final = 1_000
 _KEPT_BYTES: Final = 64 << 20
+_UNIQUE: Final = {"lance-schema:unenforced-primary-key": "true"}
+"""Of two that insert the same events at once the later notices, and looks again; else they would be there twice."""
+_ATTEMPTS: Final = 20
 _EMPTY: Final = hashlib.blake2b(b"", digest_size=16).digest()
 SUMMED: Final = ("key", "event", "source", "entity", "type", "labels", "text")
 ROW_SUM: Final = "row_sum"
@@ -80,10 +83,9 @@ class Embeddings:
         """The vectors of these events, f32[n, d]; those that the table lacks are embedded and added first."""
         import numpy as np
 
+        self.add(found)  # also where all texts are known: each event has a row of its own
         hashes = [_hash(each.text) for each in found]
-        lacking = set(hashes) - self._kept.keys()
-        if lacking:
-            self.add(found)
+        if set(hashes) - self._kept.keys():
             self._remember(self._lookup(hashes))
         width = self._embedder.dimension
         out = np.zeros((len(found), width), np.float32)
@@ -163,7 +165,7 @@ class Embeddings:
 
         return pa.schema(
             [
-                pa.field("key", pa.uint64(), nullable=False),
+                pa.field("key", pa.uint64(), nullable=False, metadata=_UNIQUE),
                 pa.field("event", pa.string(), nullable=False),
                 pa.field("source", pa.string(), nullable=False),
                 pa.field("entity", pa.string(), nullable=False),
@@ -217,12 +219,38 @@ class Embeddings:
     def _open(self) -> Table:
         if self._table is None:
             found = open_table(self._store, self._tenant, self._embedder.id)
-            if found is None:
-                with translated(self._tenant):
+            with translated(self._tenant):
+                if found is None:
                     connection = _connect(self._store, self._tenant)
                     found = connection.create_table(self.name, schema=self._schema(), exist_ok=True)
+                settled(found, _make_unique)
             self._table = found
         return self._table
+
+
+def settled(table: Table, change: Callable[[Table], None]) -> None:
+    """Makes a change that looks first what there is to do, again where another process came between.
+
+    LanceDB itself tries only merges again, and neither columns nor indexes.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            change(table)
+        except (RuntimeError, ValueError) as error:
+            if attempt == _ATTEMPTS or not any(
+                words in str(error) for words in ("commit conflict", "already exists", "index not found")
+            ):
+                raise
+            table.checkout_latest()  # type: ignore[no-untyped-call]
+        else:
+            return
+
+
+def _make_unique(table: Table) -> None:
+    """Tables that were made before events were unique in them."""
+    wanted = {name.encode(): value.encode() for name, value in _UNIQUE.items()}
+    if not wanted.items() <= (table.schema.field("key").metadata or {}).items():
+        table.update_field_metadata({"path": "key", "metadata": _UNIQUE})
 
 
 def _without_terms(rows: pa.Table, schema: pa.Schema) -> pa.Table:

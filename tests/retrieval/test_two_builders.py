@@ -15,10 +15,13 @@ import pytest
 from context_plane import ContextPlane
 from context_plane.instants import DAY
 from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR
-from context_plane.retrieval import fold, near
+from context_plane.retrieval import embeddings, fold, near
+from context_plane.retrieval.documents import Document, event_key
+from context_plane.retrieval.embeddings import Embeddings, open_table
 from context_plane.store import keys
+from context_plane.store.local import LocalStore
 from tests.retrieval.building import DONE, GRAPHED, READY, build, plane_at
-from tests.retrieval.oracle import Note
+from tests.retrieval.oracle import Hashed, Note
 from tests.retrieval.test_brute_force import MAPPING, REACH, event
 from tests.retrieval.test_fold import FIRST, erase, story
 
@@ -59,6 +62,7 @@ class Twins:
     def __init__(self, folder: Path, pair: Pair, limit: int) -> None:
         self._pair, self._limit = pair, limit
         self._home = folder / "two"
+        self.notes: list[Note] = []
         for home in (self._home, folder / "one"):
             (home / "sources").mkdir(parents=True)
             for source in ("chat", "call"):
@@ -69,11 +73,13 @@ class Twins:
 
     def ingest(self, notes: list[Note]) -> None:
         """The same batch into both homes."""
+        self.notes += notes
         for plane in (self.one, self.two):
             plane.ingest("acme", [event(note) for note in notes])
 
     def erase(self, entity: str) -> None:
         """Takes an entity away from both."""
+        self.notes = [note for note in self.notes if note.entity != entity]
         for plane in (self.one, self.two):
             erase(plane, entity)
 
@@ -86,6 +92,8 @@ class Twins:
         with plane_at(self._home) as fresh:
             assert answers(fresh) == answers(self.one)
         assert versions(self.two) == versions(self.one)
+        assert rows(self.two) == rows(self.one)
+        assert [key for key, _, _ in rows(self.two)] == sorted(event_key(note.source, note.id) for note in self.notes)
         check_chain(self.two)
 
 
@@ -96,11 +104,13 @@ def pair() -> Iterator[Pair]:
     pair.close()
 
 
-@pytest.fixture
-def twins(tmp_path: Path, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
+@pytest.fixture(params=[UNLIMITED, 0], ids=["loaded", "larger than memory"])
+def twins(
+    tmp_path: Path, pair: Pair, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Twins]:
     monkeypatch.setattr(near, "LEAST", GRAPHED)
     monkeypatch.setattr(fold, "_UNGRAPHED", GRAPHED)
-    twins = Twins(tmp_path, pair, UNLIMITED)
+    twins = Twins(tmp_path, pair, request.param)
     with ExitStack() as stack:
         for plane in (twins.one, twins.two):
             stack.enter_context(plane)
@@ -128,6 +138,14 @@ def versions(plane: ContextPlane) -> dict[str, list[tuple[int, str]]]:
     }
 
 
+def rows(plane: ContextPlane) -> list[tuple[int, str, list[float]]]:
+    """What the table of embeddings holds, by key."""
+    table = open_table(plane.store, "acme", Hashed().id)
+    assert table is not None
+    found = table.to_arrow().sort_by("key")
+    return list(zip(*(found[name].to_pylist() for name in ("key", "text", "vector")), strict=True))
+
+
 def check_chain(plane: ContextPlane) -> None:
     """Snapshots are numbered without a gap, none takes back what one before held, and the last holds everything."""
     builder = plane.builder("acme")
@@ -142,10 +160,39 @@ def check_chain(plane: ContextPlane) -> None:
 def test_two_processes_build_what_one_would(twins: Twins) -> None:
     """A new history, late events and a new day, an entity that is erased: each time both build the same at once."""
     gone = Note("gone", "crm", "customer/gone", (FIRST + 2) * DAY, words=("alpha",))
-    first = story(1, range(FIRST, FIRST + 5), 8)
-    twins.ingest([*first, gone])
+    twins.ingest([*story(1, range(FIRST, FIRST + 5), 8), gone])
     twins.build()
-    twins.ingest([*story(2, [FIRST + 1, FIRST + 5], 8), replace(first[0], id="late")])
+    twins.ingest([*story(2, [FIRST + 1, FIRST + 5], 8), replace(twins.notes[0], id="late")])
     twins.build()
     twins.erase("customer/gone")
     twins.build()
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_two_tables_that_were_opened_before_write_events_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: bool
+) -> None:
+    """Each knows nothing of what the other has written since; also where the table is of before events were unique."""
+    store = LocalStore(tmp_path)
+    if old:
+        with monkeypatch.context() as patch:
+            patch.setattr(embeddings, "_UNIQUE", {})
+            Embeddings(store, "acme", Hashed()).add([document("old", "alpha")])
+    pair = [Embeddings(store, "acme", Hashed()) for _ in range(2)]
+    assert [table.count() for table in pair] == [old, old]
+    found = [document(str(number), f"alpha {number % 3}") for number in range(6)]
+    for table in pair:
+        table.add(found)
+    assert [table.count() for table in [*pair, Embeddings(store, "acme", Hashed())]] == [6 + old] * 3
+
+
+def test_an_event_whose_text_is_known_has_a_row(tmp_path: Path) -> None:
+    """Vectors that are remembered are not looked up, but every event is written."""
+    table = Embeddings(LocalStore(tmp_path), "acme", Hashed())
+    table.vectors([document("1", "alpha")])
+    table.vectors([document("2", "alpha")])
+    assert table.count() == 2
+
+
+def document(id_: str, text: str) -> Document:
+    return Document("customer/a", FIRST * DAY, "crm", id_, "crm.note", (), text, text, "", 0)
