@@ -14,7 +14,7 @@ from context_plane.retrieval.embedders.unit import unit
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WEIGHT: Final = 0.5
+WEIGHT: Final = 0.3
 
 
 def open_named(choice: Choice) -> Embedder:

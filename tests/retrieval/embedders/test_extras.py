@@ -116,7 +116,7 @@ def test_vectors_hold_what_the_protocol_says(provider: str, folder: Path) -> Non
 def test_weights_are_those_of_the_kind(folder: Path) -> None:
     """Static embeddings say less than words do, encoders as much."""
     assert open_embedder(f"model2vec:{folder}").weight == 0.2
-    assert open_embedder(f"sentence-transformers:{folder}").weight == 0.5
+    assert open_embedder(f"sentence-transformers:{folder}").weight == 0.3
 
 
 def test_folders_never_ask_a_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
