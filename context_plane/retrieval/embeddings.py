@@ -37,6 +37,9 @@ _LOOKED_UP: Final = 1_000
 _KEPT_BYTES: Final = 64 << 20
 _UNIQUE: Final = {"lance-schema:unenforced-primary-key": "true"}
 """Of two that insert the same events at once the later notices, and looks again; else they would be there twice."""
+_LOOKED_AT: Final = 16
+"""Writes after which it is looked how many fragments there are."""
+_FRAGMENTS: Final = 64
 _ATTEMPTS: Final = 20
 _EMPTY: Final = hashlib.blake2b(b"", digest_size=16).digest()
 SUMMED: Final = ("key", "event", "source", "entity", "type", "labels", "text")
@@ -53,6 +56,7 @@ class Embeddings:
         self._tenant = tenant
         self._embedder = embedder
         self._table: Table | None = None
+        self._written = 0
         self._kept: dict[bytes, Array] = {}
 
     @property
@@ -135,6 +139,9 @@ class Embeddings:
                 merge = merge.when_matched_update_all()
                 rows = _without_terms(rows, self._open().schema)
             merge.execute(rows, timeout=timedelta(minutes=10))
+            self._written += 1
+            if self._written % _LOOKED_AT == 1:
+                settled(self._open(), _compact)
         reach("embeddings.written")
         return len(lacking)
 
@@ -244,6 +251,13 @@ def settled(table: Table, change: Callable[[Table], None]) -> None:
             table.checkout_latest()  # type: ignore[no-untyped-call]
         else:
             return
+
+
+def _compact(table: Table) -> None:
+    """Makes few fragments of many: every write adds one, and every look-up goes through all of them."""
+    stats: Any = table.stats()  # a dictionary, whatever its annotation says
+    if stats["fragment_stats"]["num_small_fragments"] > _FRAGMENTS:
+        table.optimize()
 
 
 def _make_unique(table: Table) -> None:

@@ -194,5 +194,17 @@ def test_an_event_whose_text_is_known_has_a_row(tmp_path: Path) -> None:
     assert table.count() == 2
 
 
+def test_many_writes_leave_few_fragments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each write makes one, and each look-up would go through all: days of a long history would take ever longer."""
+    monkeypatch.setattr(embeddings, "_LOOKED_AT", 4)
+    monkeypatch.setattr(embeddings, "_FRAGMENTS", 8)
+    table = Embeddings(LocalStore(tmp_path), "acme", Hashed())
+    for number in range(30):
+        table.add([document(str(number), f"alpha {number}")])
+    stats: Any = table.table.stats()
+    assert stats["fragment_stats"]["num_fragments"] <= 12
+    assert table.count() == 30
+
+
 def document(id_: str, text: str) -> Document:
     return Document("customer/a", FIRST * DAY, "crm", id_, "crm.note", (), text, text, "", 0)
