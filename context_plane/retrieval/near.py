@@ -23,8 +23,8 @@ LEAST: Final = 4_096
 CONNECTIVITY: Final = 16
 EXPANSION: Final = 128
 """How far the graph is searched while it is built."""
-SEARCH: Final = 64
-"""How far it is searched for candidates, at least."""
+SEARCH: Final = 96
+"""How far it is searched for candidates, at least: of the ten nearest on SciFact .99 are found, with 64 only .977."""
 _BATCH: Final = 8_192
 
 
