@@ -169,7 +169,7 @@ class Unloaded:
         files, catalog = self._loader.files, view.catalog
         size = sum(part.size for kind in (FULLTEXT, VECTOR, GRAPH) for part in catalog.of(kind).values())
         large = size > self._limit
-        if not catalog.of(FULLTEXT) or (files.store.local and not large):
+        if not catalog.of(FULLTEXT) or (not large and (files.store.local or self._loader.loaded)):
             return None
         base = self._loader.bare(view)
         texts, vectors = (chosen(kind, catalog, base.outdated) for kind in (FULLTEXT, VECTOR))
