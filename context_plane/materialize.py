@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from context_plane.bundles import fold
 from context_plane.canonical import digest
@@ -16,7 +16,7 @@ from context_plane.errors import InputError
 from context_plane.instants import DAY
 from context_plane.parts import timeline
 from context_plane.parts.grain import Grain, marks, runs
-from context_plane.parts.part import CONTEXTS, FULLTEXT, INDEXES, TIMELINE, VECTOR, Catalog
+from context_plane.parts.part import CONTEXTS, FULLTEXT, INDEXES, TIMELINE, VECTOR, Catalog, Part
 from context_plane.parts.publish import complete_to, publish, publishable
 from context_plane.parts.snapshots import Snapshot, Snapshots
 
@@ -200,23 +200,13 @@ class Builder:
         """Builds the vector shards of the days first … last that are not up to date."""
         from context_plane.retrieval import fold as index
 
+        self.embed(days)  # mostly nothing is lacking; many days at once cost LanceDB little more than one
         until, current, table = self.history.refresh(), self.snapshots.current([VECTOR]), self._embeddings()
-
-        def embed(found: Sequence[Document]) -> Any:
-            vectors = table.vectors(found)
-            if found:
-                self._prune(found[0].at // DAY, found)
-            return vectors
-
         built = index.build_vectors(
-            self.history, self.files, current, self.indexing, self.model, embed, days, until, progress
+            self.history, self.files, current, self.indexing, self.model, table.vectors, days, until, progress
         )
         self._prepare_candidates()
         return built
-
-    def _prune(self, day: int, found: Sequence[Document]) -> None:
-        """Takes out of the table what a day no longer holds."""
-        self._embeddings().prune(day * DAY, (day + 1) * DAY, found)
 
     def _prepare_candidates(self) -> None:
         """Makes the table fit to find candidates, where the index comes to be larger than readers load: from half of
@@ -241,20 +231,38 @@ class Builder:
     def embed(self, days: tuple[int, int], progress: Progress | None = None) -> int:
         """Embeds what the days first … last lack of vectors, into the tenant's table; how many texts that were."""
         from context_plane.retrieval import fold as index
-        from context_plane.retrieval.documents import documents
+        from context_plane.retrieval.embeddings import BATCH
 
         current, touched = self.snapshots.current(), self.history.touched(self.history.refresh())
         stale = index.stale_days(VECTOR, index.vector_about(self.model), self.history.tenant, current, touched)
-        wanted = [day for day in stale if days[0] <= day <= days[1] and day in current.of(TIMELINE)]
-        table, count = self._embeddings(), 0
+        timelines, table = current.of(TIMELINE), self._embeddings()
+        wanted = [day for day in stale if days[0] <= day <= days[1] and day in timelines]
+        count = 0
+        waiting: list[Document] = []
         for done, day in enumerate(wanted, 1):
-            events = timeline.read(self.files, self.history.tenant, current.of(TIMELINE)[day])
-            found = list(documents(events, self.indexing))
-            count += table.add(found)
-            self._prune(day, found)
+            waiting += self._documents(timelines[day])
+            if len(waiting) >= BATCH or done == len(wanted):
+                count += table.add(waiting)
+                waiting = []
             if progress is not None:
                 progress(done, len(wanted))
+        if wanted:
+            self._prune(wanted, timelines)
         return count
+
+    def _documents(self, part: Part) -> list[Document]:
+        from context_plane.retrieval.documents import documents
+
+        return list(documents(timeline.read(self.files, self.history.tenant, part), self.indexing))
+
+    def _prune(self, days: Sequence[int], timelines: Mapping[int, Part]) -> None:
+        """Takes out of the table what these days no longer hold: most often it is seen at once that there is none."""
+        table, first, last = self._embeddings(), days[0], days[-1]
+        if table.count(first * DAY, (last + 1) * DAY) > sum(
+            part.rows for day, part in timelines.items() if first <= day <= last
+        ):
+            for day in days:
+                table.prune(day * DAY, (day + 1) * DAY, self._documents(timelines[day]))
 
     def timeline(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
         """Builds the timelines of the days first … last that lack something."""

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-_BATCH: Final = 4_096
+BATCH: Final = 4_096
 """Texts that are embedded and written at a time: what a kill loses at most."""
+_PRESENT: Final = 500_000
 _LOOKED_UP: Final = 1_000
 _KEPT_BYTES: Final = 64 << 20
 _UNIQUE: Final = {"lance-schema:unenforced-primary-key": "true"}
@@ -58,6 +59,8 @@ class Embeddings:
         self._table: Table | None = None
         self._written = 0
         self._kept: dict[bytes, Array] = {}
+        self._present: dict[int, bytes] = {}
+        """Events that are known to have a row, with the hash of its text."""
 
     @property
     def name(self) -> str:
@@ -71,16 +74,19 @@ class Embeddings:
 
     def add(self, found: Sequence[Document]) -> int:
         """Sees to it that the table has these events; how many texts had to be embedded for that."""
+        hashed = {each.key: (each, _hash(each.text)) for each in found}
+        lacking = [pair for key, pair in hashed.items() if self._present.get(key) != pair[1]]
         embedded = 0
-        for start in range(0, len(found), _BATCH):
-            batch = list({each.key: each for each in found[start : start + _BATCH]}.values())
-            hashes = [_hash(each.text) for each in batch]
-            known = self._known(batch)
-            pairs = zip(batch, hashes, strict=True)
-            new = [(each, hashed) for each, hashed in pairs if known.get(each.key) != hashed.hex()]
+        for start in range(0, len(lacking), BATCH):
+            batch = lacking[start : start + BATCH]
+            known = self._known([each for each, _ in batch])
+            new = [(each, text_hash) for each, text_hash in batch if known.get(each.key) != text_hash.hex()]
             again = any(each.key in known for each, _ in new)
             if new:
                 embedded += self._write(new, again)
+            if len(self._present) > _PRESENT:
+                self._present.clear()
+            self._present.update((each.key, text_hash) for each, text_hash in batch)
         return embedded
 
     def vectors(self, found: Sequence[Document]) -> Array:
@@ -100,20 +106,22 @@ class Embeddings:
     def prune(self, first: int, end: int, found: Sequence[Document]) -> int:
         """Removes what the table holds of [first, end) (microseconds) beside these events: it was erased, or is told
         otherwise now. How many rows that were."""
-        inside = f"time >= to_timestamp_micros({first}) AND time < to_timestamp_micros({end})"
+        held = self.count(first, end)
+        if held <= len(found):
+            return 0
         with translated(self._tenant):
-            held = self._open().count_rows(inside)
-            if held <= len(found):
-                return 0
-            rows = self._open().search().where(inside).select(["key"]).limit(held).to_arrow()
+            rows = self._open().search().where(_within(first, end)).select(["key"]).limit(held).to_arrow()
             gone = sorted(set(rows["key"].to_pylist()) - {each.key for each in found})
             for part in _portions([str(key) for key in gone]):
                 self._open().delete(f"key IN ({', '.join(part)})")
+        for key in gone:
+            self._present.pop(key, None)
         return len(gone)
 
-    def count(self) -> int:
-        """Rows of the table."""
-        return int(self._open().count_rows())
+    def count(self, first: int | None = None, end: int = 0) -> int:
+        """Rows of the table, or those of [first, end) (microseconds)."""
+        with translated(self._tenant):
+            return int(self._open().count_rows(None if first is None else _within(first, end)))
 
     def _write(self, new: Sequence[tuple[Document, bytes]], again: bool) -> int:
         """Embeds what no event before had as its text, and writes all rows, over those that are there where some were
@@ -291,6 +299,10 @@ def open_table(store: Store, tenant: str, model: str) -> Table | None:
             if "not found" in str(error):
                 return None
             raise
+
+
+def _within(first: int, end: int) -> str:
+    return f"time >= to_timestamp_micros({first}) AND time < to_timestamp_micros({end})"
 
 
 def row_sums(rows: pa.Table) -> list[int]:

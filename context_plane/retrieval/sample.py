@@ -34,6 +34,7 @@ _WORDS: Final = 8
 _MOST: Final = 500_000
 """Events beyond which nothing is sampled: the index would have to be loaded for it."""
 CANDIDATES: Final = (10, 20, 50, 100)
+_ROUNDING: Final = 1e-5
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,17 @@ def sample_vectors(files: Files, tenant: str, catalog: Catalog) -> VectorSample:
     recall: dict[int, float] = {}
     if graph is not None:
         near, keys = open_graph(files, tenant, graph, dimension), merged.key[useful]
-        wanted = [set(keys[np.argsort(-each)[:10]].tolist()) for each in cosines]
+        best = min(10, len(useful) - 1)
         for asked in CANDIDATES:
-            found = [set(near.near(merged.vector[row], asked + 1).tolist()) for row in rows]
-            recall[asked] = sum(len(a & b) for a, b in zip(found, wanted, strict=True)) / (10 * len(rows))
+            found = [np.isin(keys, near.near(merged.vector[row], asked + 1)) for row in rows]
+            shares = [_share(each, held, best) for each, held in zip(cosines, found, strict=True)]
+            recall[asked] = sum(shares) / len(shares)
     return VectorSample(count, tuple(pairs.tolist()), tuple(cosines.max(axis=1).tolist()), recall)
+
+
+def _share(cosines: Array, found: Array, best: int) -> float:
+    """Share of the best that was found. Of equal ones any will do: a thousand events may have one text."""
+    import numpy as np
+
+    least = np.partition(cosines, -best)[-best] - _ROUNDING
+    return min(best, int(np.count_nonzero(cosines[found] >= least))) / best

@@ -177,3 +177,17 @@ def test_issues_before_and_after_a_late_event(issues: Any) -> None:
     )
     assert plane.bundle("real", f"issue/{entity}", as_of="2023-06-30").fields["comments"] == comments
     assert plane.snapshot("real").catalog.of(CONTEXTS + "issue_context_v0")
+
+
+def test_issues_are_searched_with_sources(issues: Any) -> None:
+    """A question in words finds the pull request that is about it; of one issue only its own events are searched."""
+    plane, _ = issues
+    home = plane.settings.home
+    question = "how many path identifiers may be open at once"
+    hits = cortex(home, "search", "real", question)
+    assert len(hits) == 10
+    assert hits[0]["entity"] == "issue/quicwg/multipath#292"
+    assert "path identifier" in hits[0]["text"]
+    assert all(hit["source"] == "issues" and hit["segment"].startswith("tenants/real/entities/") for hit in hits)
+    own = cortex(home, "search", "real", question, "--entity", "issue/quicwg/multipath#4", "-k", "5")
+    assert {hit["entity"] for hit in own} == {"issue/quicwg/multipath#4"}
