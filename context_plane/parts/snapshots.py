@@ -152,7 +152,12 @@ class Snapshots:
         month = self._manifests.get(sha256)
         if month is None:
             key = keys.month_manifest(self.tenant, sha256)
-            month = decode_month(key, self.store.get(key), sha256)
+            try:
+                body = self.store.get(key)
+            except NotFound as error:
+                remedy = f"delete what lies under {keys.snapshots(self.tenant)} and materialize again"
+                raise NotFound("a month manifest is gone from the store", where=key, remedy=remedy) from error
+            month = decode_month(key, body, sha256)
             if len(self._manifests) >= _MANIFESTS_KEPT:
                 self._manifests.clear()
             self._manifests[sha256] = month

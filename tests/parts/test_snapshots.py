@@ -15,6 +15,7 @@ from context_plane.log.commits import CommitRecord
 from context_plane.parts import publish as publish_module
 from context_plane.parts.notes import Note
 from context_plane.parts.part import Part
+from context_plane.parts.snapshots import Snapshots
 from context_plane.store import keys
 from context_plane.store.base import Store
 from context_plane.store.local import LocalStore
@@ -262,3 +263,19 @@ def test_an_erased_entity_is_gone_before_and_after_materializing(world: World) -
     assert (snapshot.log, world.ids()) == (2, kept)
     world.ingest([event(99, "customer/1", 2)])
     assert world.ids() == [*kept, "99"]
+
+
+def test_a_month_manifest_that_is_gone_names_the_remedy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a history too long for the snapshot to carry it."""
+    monkeypatch.setattr(publish_module, "_INLINE", -1)
+    world.ingest([event(1)])
+    world.build()
+    world.publish()
+    for key in list(world.store.list("tenants/acme/snapshots/months/")):
+        world.store.delete(key)
+    with pytest.raises(NotFound) as error:
+        Snapshots(world.store, "acme").latest()
+    assert "materialize again" in error.value.remedy
+    for key in list(world.store.list("tenants/acme/snapshots/")):
+        world.store.delete(key)
+    assert Snapshots(world.store, "acme").latest() is None
