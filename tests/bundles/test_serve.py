@@ -149,7 +149,7 @@ class Serving(RuleBasedStateMachine):
 
 TestServing = Serving.TestCase
 TestServing.settings = settings(
-    max_examples=8, stateful_step_count=10, phases=[Phase.explicit, Phase.reuse, Phase.generate]
+    max_examples=12, stateful_step_count=12, phases=[Phase.explicit, Phase.reuse, Phase.generate]
 )
 
 
