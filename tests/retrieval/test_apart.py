@@ -13,7 +13,7 @@ from context_plane.retrieval import base as bases
 from context_plane.retrieval import fulltext, loading
 from context_plane.retrieval.base import Base
 from context_plane.retrieval.hit import Hit
-from tests.retrieval.oracle import Hashed
+from tests.retrieval.planes import materialize, opened
 
 QUERIES = ["alpha note 4", "note", "beta 17", "alpha", "unknown"]
 
@@ -34,20 +34,6 @@ def home(tmp_path: Path) -> Path:
         plane.ingest("acme", [event(number, days[number % 6]) for number in range(60)])
         materialize(plane)
     return tmp_path
-
-
-def opened(folder: Path) -> ContextPlane:
-    plane = ContextPlane.open(folder, embedder="hashed")
-    plane._embedders["hashed"] = Hashed()
-    return plane
-
-
-def materialize(plane: ContextPlane) -> None:
-    builder = plane.builder("acme")
-    builder.timeline((0, 1 << 20))
-    builder.fulltext((0, 1 << 20))
-    builder.vectors((0, 1 << 20))
-    builder.publish()
 
 
 def answers(plane: ContextPlane) -> list[list[Hit]]:

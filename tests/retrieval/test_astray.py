@@ -11,7 +11,8 @@ import pytest
 from context_plane import ContextPlane
 from context_plane.retrieval import scoring
 from tests.retrieval.oracle import Hashed
-from tests.retrieval.test_slices import WORDS, event, materialize, opened
+from tests.retrieval.planes import materialize, opened
+from tests.retrieval.test_slices import WORDS, event
 
 
 class Astray:
@@ -34,7 +35,7 @@ def test_what_the_graph_finds_is_compared_with_rows_at_random(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: Any, until: int
 ) -> None:
     """It is asked for more, and then done without: the answers are those of comparing all."""
-    with opened(tmp_path, str(tmp_path / "store")) as plane:
+    with opened(tmp_path) as plane:
         plane.ingest("acme", [event(number) for number in range(1_500)])
         materialize(plane)
         plane.warm("acme")

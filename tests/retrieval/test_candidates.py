@@ -14,22 +14,17 @@ from context_plane.config import CacheSettings
 from context_plane.retrieval import candidates, embeddings
 from context_plane.retrieval.hit import Hit
 from tests.retrieval.oracle import Hashed
+from tests.retrieval.planes import materialize, opened
 from tests.retrieval.test_fold import erase
-from tests.retrieval.test_slices import DAYS, WORDS, event, materialize
+from tests.retrieval.test_slices import DAYS, WORDS, event
 
-ROOMY, LARGE = CacheSettings(), CacheSettings(index_mb=1)
-
-
-def opened(folder: Path, cache: CacheSettings = ROOMY) -> ContextPlane:
-    plane = ContextPlane.open(folder, embedder="hashed", cache=cache)
-    plane._embedders["hashed"] = Hashed()
-    return plane
+LARGE = CacheSettings(index_mb=1)
 
 
 @pytest.fixture
 def large(tmp_path: Path) -> Iterator[ContextPlane]:
     """A plane whose index is larger than it may be."""
-    with opened(tmp_path, LARGE) as plane:
+    with opened(tmp_path, cache=LARGE) as plane:
         plane.ingest("acme", [event(number) for number in range(4_000)])
         materialize(plane)
         yield plane
@@ -96,7 +91,7 @@ def test_what_came_since_is_found_once(large: ContextPlane, roomy: ContextPlane)
     for seed in range(300, 330):
         assert asked(large, seed) == asked(roomy, seed), seed
     large.builder("acme").vectors((0, 1 << 20))
-    with opened(large.settings.home, LARGE) as other:
+    with opened(large.settings.home, cache=LARGE) as other:
         for seed in range(300, 330):
             assert asked(other, seed) == asked(roomy, seed), seed
         assert not loaded(other)
@@ -130,7 +125,7 @@ def test_what_was_erased_is_not_found(large: ContextPlane) -> None:
 
 def test_a_table_that_was_not_made_fit_is_not_asked(tmp_path: Path) -> None:
     """A home that was built with room for its index is searched by one without."""
-    with opened(tmp_path) as roomy, opened(tmp_path, LARGE) as large:
+    with opened(tmp_path) as roomy, opened(tmp_path, cache=LARGE) as large:
         roomy.ingest("acme", [event(number) for number in range(4_000)])
         materialize(roomy)
         for seed in range(5):
@@ -140,7 +135,7 @@ def test_a_table_that_was_not_made_fit_is_not_asked(tmp_path: Path) -> None:
 
 def test_either_index_may_be_built_first(tmp_path: Path) -> None:
     """Whichever comes second makes the table fit; clusters of vectors are chosen anew when there are twice as many."""
-    with opened(tmp_path, LARGE) as large, opened(tmp_path) as roomy:
+    with opened(tmp_path, cache=LARGE) as large, opened(tmp_path) as roomy:
         for first, count in ((0, 3_000), (3_000, 9_000)):
             large.ingest("acme", [event(number) for number in range(first, count)])
             builder = large.builder("acme")
@@ -160,7 +155,7 @@ def test_new_declarations_make_new_terms(large: ContextPlane, roomy: ContextPlan
     """Without embedding anything again."""
     embedder: Any = large._embedders["hashed"]
     (large.settings.home / "plane.toml").write_text('analyzer = "german"\n')
-    with opened(large.settings.home, LARGE) as german:
+    with opened(large.settings.home, cache=LARGE) as german:
         embedder = german._embedders["hashed"]
         materialize(german)
         assert embedder.embedded == []

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from context_plane import ContextPlane
 from context_plane.parts.disk import Disk
 from context_plane.retrieval import fulltext
 from context_plane.retrieval.merged import _KEPT, Merged
-from tests.retrieval.oracle import Hashed
+from tests.retrieval.planes import materialize, opened
 
 DAYS = 3
 
@@ -31,20 +30,6 @@ def home(tmp_path: Path) -> Path:
         plane.ingest("acme", [event(number) for number in range(9)])
         materialize(plane)
     return tmp_path
-
-
-def opened(folder: Path) -> ContextPlane:
-    plane = ContextPlane.open(folder, embedder="hashed")
-    plane._embedders["hashed"] = Hashed()
-    return plane
-
-
-def materialize(plane: ContextPlane) -> None:
-    builder = plane.builder("acme")
-    builder.timeline((0, 1 << 20))
-    builder.fulltext((0, 1 << 20))
-    builder.vectors((0, 1 << 20))
-    builder.publish()
 
 
 def found(folder: Path) -> list[Any]:

@@ -10,13 +10,14 @@ import pytest
 from context_plane.parts.part import GRAPH
 from context_plane.retrieval import near
 from context_plane.retrieval.sample import sample_text, sample_vectors
-from tests.retrieval.test_slices import event, materialize, opened
+from tests.retrieval.planes import materialize, opened
+from tests.retrieval.test_slices import event
 
 
 def test_of_equal_vectors_any_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of events may have one text, such as "labeled": which ten of them the graph finds is no matter."""
     monkeypatch.setattr(near, "LEAST", 100)
-    with opened(tmp_path, str(tmp_path / "store")) as plane:
+    with opened(tmp_path) as plane:
         same = [{**event(number), "data": {"text": "labeled"}} for number in range(2_000, 2_600)]
         plane.ingest("acme", [event(number) for number in range(600)] + same)
         materialize(plane)

@@ -14,7 +14,7 @@ from context_plane import ContextPlane
 from context_plane.errors import Corrupt
 from context_plane.retrieval import ranged, slices
 from context_plane.retrieval.hit import Hit
-from tests.retrieval.oracle import Hashed
+from tests.retrieval.planes import materialize, opened
 
 DAYS = ["2026-01-05", "2026-01-06", "2026-02-03", "2026-02-04", "2026-03-01", "2026-03-02"]
 WORDS = [f"word{number}" for number in range(400)]
@@ -31,24 +31,10 @@ def event(number: int, day: str | None = None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def opened(folder: Path, store: str) -> ContextPlane:
-    plane = ContextPlane.open(folder, store=store, embedder="hashed")
-    plane._embedders["hashed"] = Hashed()
-    return plane
-
-
-def materialize(plane: ContextPlane) -> None:
-    builder = plane.builder("acme")
-    builder.timeline((0, 1 << 20))
-    builder.fulltext((0, 1 << 20))
-    builder.vectors((0, 1 << 20))
-    builder.publish()
-
-
 @pytest.fixture
 def warm(tmp_path: Path) -> Iterator[ContextPlane]:
     """A plane that has built and loaded everything."""
-    with opened(tmp_path / "warm", f"memory://{uuid4().hex}") as plane:
+    with opened(tmp_path / "warm", store=f"memory://{uuid4().hex}") as plane:
         plane.ingest("acme", [event(number) for number in range(1_500)])
         materialize(plane)
         yield plane
@@ -57,7 +43,7 @@ def warm(tmp_path: Path) -> Iterator[ContextPlane]:
 @pytest.fixture
 def cold(warm: ContextPlane, tmp_path: Path) -> Iterator[ContextPlane]:
     """Another on the same store, of which nothing is on disk."""
-    with opened(tmp_path / "cold", warm.settings.store) as plane:
+    with opened(tmp_path / "cold", store=warm.settings.store) as plane:
         yield plane
 
 
