@@ -13,6 +13,7 @@ import pytest
 from context_plane import ContextPlane
 from context_plane.errors import Corrupt
 from context_plane.retrieval import ranged, slices
+from context_plane.retrieval.arrays import read_sums
 from context_plane.retrieval.hit import Hit
 from tests.retrieval.planes import materialize, opened
 
@@ -158,19 +159,22 @@ def test_whoever_goes_on_gets_the_index(cold: ContextPlane, monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("by_pieces")
+@pytest.mark.parametrize("damaged", ["head", "block"])
 @pytest.mark.parametrize("kind", ["fulltext", "vector"])
-def test_a_damaged_range_is_an_error(warm: ContextPlane, cold: ContextPlane, kind: str) -> None:
+def test_a_damaged_range_is_an_error(warm: ContextPlane, cold: ContextPlane, kind: str, damaged: str) -> None:
     """That names the object; never another answer."""
     key = max(
         (key for key in warm.store.list(f"tenants/acme/indexes/{kind}/") if key.endswith(".arrays")),
         key=lambda key: warm.store.head(key) or 0,
     )
     body = bytearray(warm.store.get(key))
-    for at in range(16, len(body), 97):
+    _, begins, _ = read_sums(bytes(body), key)
+    for at in range(16, begins, 97) if damaged == "head" else range(begins, len(body), 97):
         body[at] ^= 1
     warm.store.delete(key)
     warm.store.put_content([(key, bytes(body))])
     with pytest.raises(Corrupt) as error:
         cold.search("acme", " ".join(WORDS[:20]), entity=[f"customer/{number}" for number in range(16)])
     assert error.value.where == key
+    assert damaged in error.value.what
     assert "materialize" in error.value.remedy
