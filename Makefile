@@ -37,7 +37,7 @@ demo: $(VENV)/.runtime-ready ## The main job on generated data, then its proof (
 	$(VENV)/bin/cortex demo $(DEMO_ARGS)
 
 test: $(VENV)/.ready ## All tests but the long ones (PYTEST_ARGS="-k name")
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 # The home is initialised before the start: processes that open an empty home at the same time crash each other.
 dev: $(VENV)/.runtime-ready ## Dagster's UI and daemon on your home, run history kept between starts (DEV_ARGS="--port 3001")

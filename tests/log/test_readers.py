@@ -315,7 +315,7 @@ def test_iterators_are_read_lazily() -> None:
         (io.StringIO("{}"), "open it in binary mode"),
         (io.BytesIO("{}".encode("utf-16")), "UTF-16"),
     ],
-    ids=lambda value: str(value)[:30],
+    ids=lambda value: str(value)[:30] if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_not_a_source_is_refused(source: Any, message: str) -> None:
     """The error says what to pass instead."""
