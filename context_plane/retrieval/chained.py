@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.retrieval.index import Room
+from context_plane.retrieval.kernels import plain
 from context_plane.retrieval.kernels.costs import LOOKUP, POSTING
 from context_plane.retrieval.scoring import MOST_COMPARED, Search
 
@@ -75,7 +76,7 @@ class ChainedSearch(Search):
         rows, bm25, cosine = rows[best], bm25[best], cosine[best]
         if near:
             cosine = self._cosine(room, rows, self._exact_dots)
-        return rows, bm25, cosine, self.fuse(bm25.astype(np.float64), cosine.astype(np.float64))
+        return plain.ordered(rows, bm25, cosine, self.fuse(bm25.astype(np.float64), cosine.astype(np.float64)))
 
     def _written(self, room: Room, rows: Array) -> Array:
         import numpy as np

@@ -6,9 +6,7 @@ scores are is `scoring`'s business; how parts become an index is `loading`'s.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from mmap import mmap
@@ -109,7 +107,6 @@ class Index:
         self._names: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._rooms: list[Room] = []
-        self._lock = threading.Lock()
 
     @property
     def rows(self) -> int:
@@ -207,16 +204,12 @@ class Index:
         order = np.argsort(chain, kind="stable").astype(np.int32)
         return chain[order], order
 
-    def rows_of(self, keys: Array) -> Array:
+    def rows_of(self, keys: Array, kernels: ModuleType) -> Array:
         """The rows of those keys that are here."""
         import numpy as np
 
-        ordered, order = self.order_of_keys
-        if not len(ordered):
-            return np.zeros(0, np.int32)
-        places = np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)
-        found: Array = order[places[ordered[places] == keys]]
-        return found
+        out = np.empty(len(keys), np.int32)
+        return out[: kernels.rows_of(keys, *self.order_of_keys, out)]
 
     def entities(self, names: Sequence[str]) -> Array:
         """Numbers of those entities that are here, ascending."""
@@ -291,16 +284,16 @@ class Index:
         """Which types are not the plane's own."""
         return allowed_types(self.shard, None)
 
-    @contextmanager
-    def room(self) -> Iterator[Room]:
-        """Arrays to work in, for one search at a time. Whoever leaves the buffer dirty must not return normally."""
-        with self._lock:
-            room = self._rooms.pop() if self._rooms else None
-        if room is None:
-            room = self._new_room()
-        yield room  # a room in which something failed is dropped
-        with self._lock:
-            self._rooms.append(room)
+    def lend_room(self) -> Room:
+        """Arrays to work in, for one search at a time."""
+        try:
+            return self._rooms.pop()
+        except IndexError:
+            return self._new_room()
+
+    def take_back(self, room: Room) -> None:
+        """Keeps a room for the next search. Its buffer must be clean; one of a search that failed is not given back."""
+        self._rooms.append(room)
 
     def _new_room(self) -> Room:
         import numpy as np
@@ -321,7 +314,7 @@ class Index:
         kernels.about(rows, a["starts"], a["time"], a["source"], a["type"], a["doc_offsets"], about)
         found = []
         for entity, time, source, kind, begin, end in about.tolist():
-            id_, _, text = docs[begin:end].tobytes().decode().partition("\0")
+            id_, _, text = str(docs[begin:end], "utf-8").partition("\0")
             found.append(
                 (self._names.get(entity) or self._entity(entity), time, sources[source], id_, types[kind], text)
             )

@@ -48,7 +48,7 @@ class Statistics:
     """Sum of the spans of all documents."""
     weights: Array
     """f64 by term of the question: how often the query has it, times its inverse document frequency."""
-    terms: tuple[tuple[Array, Array], ...]
+    terms: tuple[tuple[Array | slice, Array], ...]
     """By index: which terms of the question it holds (places in `weights`), and their numbers there."""
 
     @property
@@ -68,15 +68,18 @@ class Statistics:
 
 
 def ask(text: str, analyzer: Analyzer, vector: Array | None) -> Question:
-    """The question of a text."""
+    """The question of a text; one of no words for an empty text."""
     import numpy as np
 
+    if not text:
+        return Question(_NO_HASHES(), _NO_COUNTS(), None if vector is None else read_only(vector))
     counts = Counter(map(_hash, analyzer.asked(text)))
     ordered = sorted(counts)
     hashes, often = np.array(ordered, np.uint64), np.array([counts[each] for each in ordered], np.float64)
     return Question(hashes, often, None if vector is None else read_only(vector))
 
 
+_ALL: Final = slice(None)
 _hash = lru_cache(maxsize=65_536)(term_hash)
 
 
@@ -88,7 +91,7 @@ def statistics(question: Question, indexes: Sequence[Index], cut: int, kernels: 
         return Statistics(0, 0.0, question.counts, ((_NO_TERMS(), _NO_TERMS()),) * len(indexes))
     documents, tokens = 0, 0.0
     frequency = np.zeros(len(question.hashes), np.int64)
-    held: list[tuple[Array, Array]] = []
+    held: list[tuple[Array | slice, Array]] = []
     for index in indexes:
         counted, length = totals(index, cut)
         documents, tokens = documents + counted, tokens + length
@@ -97,7 +100,7 @@ def statistics(question: Question, indexes: Sequence[Index], cut: int, kernels: 
     return Statistics(documents, tokens, weights, tuple(held))
 
 
-def _held(index: Index, hashes: Array, frequency: Array, cut: int, kernels: ModuleType) -> tuple[Array, Array]:
+def _held(index: Index, hashes: Array, frequency: Array, cut: int, kernels: ModuleType) -> tuple[Array | slice, Array]:
     """Which of the terms an index holds, and their numbers there; adds to `frequency` how many documents hold each."""
     import numpy as np
 
@@ -108,7 +111,9 @@ def _held(index: Index, hashes: Array, frequency: Array, cut: int, kernels: Modu
         places = (numbers >= 0).nonzero()[0]
         return places, numbers[places]
     found = frequency if whole else np.zeros(len(hashes), np.int64)
-    kernels.lookup(index.a["terms"], index.a["post_start"], hashes, numbers, found)
+    count = kernels.lookup(index.a["terms"], index.a["post_start"], hashes, numbers, found)
+    if count == len(hashes) and whole:
+        return _ALL, numbers
     places = (numbers >= 0).nonzero()[0]
     terms = numbers[places]
     if not whole and len(terms):
@@ -155,3 +160,15 @@ def _NO_TERMS() -> Array:  # noqa: N802 - a constant that must not import numpy 
     import numpy as np
 
     return np.zeros(0, np.int64)
+
+
+def _NO_HASHES() -> Array:  # noqa: N802
+    import numpy as np
+
+    return np.zeros(0, np.uint64)
+
+
+def _NO_COUNTS() -> Array:  # noqa: N802
+    import numpy as np
+
+    return np.zeros(0, np.float64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.fusion import Fusion
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 MARGIN: Final = 8
 """Candidates beyond k, so that rounding cannot decide what is among the k best."""
-_SCALE: Final = 1e6
-"""Scores are rounded to six digits: what lies beyond differs between processors, and would decide ties."""
 _FURTHER: Final = 8
 """How many times as many events the graph is asked for, where it went astray, before all are compared."""
 _TRUSTED: Final = 10
@@ -41,15 +39,14 @@ MOST_COMPARED: Final = 4_096
 """Events whose vectors a hybrid search over many compares, at most."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Candidates of one index."""
+class Found(NamedTuple):
+    """The best of one index, the best first, of equal ones in timeline order."""
 
     rows: Array
     bm25: Array
     cosine: Array
     score: Array
-    """What they are ranked by."""
+    """What they are ranked by, rounded."""
 
 
 @dataclass
@@ -70,11 +67,12 @@ class Search:
     kernels: ModuleType
 
     def best(self, k: int) -> Found:
-        """The k best documents and a few more, in no particular order."""
-        with self.index.room() as room:
-            rows = self.index.select(self.filters, self.cut, self.kernels, room)
-            ranked = self._best(room, rows, k)
-        return Found(*ranked[:3], (ranked[3] * _SCALE).round() / _SCALE)
+        """The k best documents and a few more."""
+        room = self.index.lend_room()
+        rows = self.index.select(self.filters, self.cut, self.kernels, room)
+        ranked = self._best(room, rows, k)
+        self.index.take_back(room)  # one in which something failed is dropped
+        return Found._make(ranked)
 
     def _best(self, room: Room, rows: Array | None, k: int) -> Ranked:
         most = k + MARGIN
@@ -115,10 +113,14 @@ class Search:
         assert index.graph is not None
         assert vector is not None
         wanted = min(index.rows, pool)
-        found = index.rows_of(index.graph.near(vector, wanted))
+        found = index.rows_of(index.graph.near(vector, wanted), self.kernels)
         while wanted < index.rows and self._astray(found):
             wanted = min(index.rows, _FURTHER * wanted) if wanted == pool else index.rows
-            found = index.all_rows if wanted == index.rows else index.rows_of(index.graph.near(vector, wanted))
+            found = (
+                index.all_rows
+                if wanted == index.rows
+                else index.rows_of(index.graph.near(vector, wanted), self.kernels)
+            )
         if index.ungraphed is None or not len(index.ungraphed):
             return found, len(found)
         others = index.ungraphed[self.kernels.top(self.dots(index.ungraphed), index.ungraphed, pool)]
@@ -127,17 +129,9 @@ class Search:
     def _astray(self, found: Array) -> bool:
         """Whether the graph has not come near the vector: a few rows taken at random are nearer than what it found. It
         may never get from one cluster of vectors to another, and then all that it finds is wrong."""
-        import numpy as np
-
         if not len(found):
             return True  # how near the rest is must be known
-        rows, vectors = self.index.sample
-        dots = self.dots(found)
-        least = np.partition(dots, -_TRUSTED)[-_TRUSTED] if len(dots) > _TRUSTED else dots.min()
-        sampled = np.empty(len(rows), np.float32)
-        self.kernels.dots(vectors, self.question.vector, self.index.all_rows[: len(rows)], sampled)
-        nearer = rows[sampled > least].tolist()
-        return bool(nearer) and not set(nearer) <= set(found.tolist())
+        return bool(self.kernels.astray(*self._vectors, found, _TRUSTED, *self.index.sample))
 
     def _near(self, room: Room, rows: Array | None, pool: int) -> Array:
         """The nearest of these rows (of all), found by the graph; all of them where the filters leave it too little."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from context_plane.retrieval import kernels
 from context_plane.retrieval.documents import Declared, Document
 from context_plane.retrieval.fulltext import FullText, build, merge, take
 from context_plane.retrieval.index import Index
@@ -76,11 +77,11 @@ def _mixed(
     import numpy as np
 
     shard = merge([fresh, take(base.shard, lent)], interleaved=True)
-    plain = Index(shard, sources)
-    new, old = plain.rows_of(fresh.arrays["key"]), plain.rows_of(base.a["key"][lent])
+    plain, loops = Index(shard, sources), kernels.choice.current()
+    new, old = plain.rows_of(fresh.arrays["key"], loops), plain.rows_of(base.a["key"][lent], loops)
     counted, hidden = np.zeros(shard.rows, np.uint8), np.zeros(shard.rows, np.uint8)
     counted[new], hidden[old] = 1, 1
-    hidden[plain.rows_of(base.a["key"][owned])] = 0
+    hidden[plain.rows_of(base.a["key"][owned], loops)] = 0
     if vectors is not None:
         width = vectors.shape[1]
         found = np.zeros((shard.rows, width), np.float32)

@@ -13,7 +13,7 @@ import os
 import stat
 import sys
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from context_plane.errors import ContextPlaneError, Denied, Infeasible, InputError, NotFound, Unavailable
 
@@ -21,6 +21,7 @@ _SYS_OPENAT2: Final = 437  # one number on every Linux architecture but alpha
 _RESOLVE_NO_SYMLINKS: Final = 0x04
 _AT_FDCWD: Final = -100
 _NOFOLLOW_ANY: Final = 0x2000_0000  # macOS
+_ABSENT: Final = (-errno.ENOENT, -errno.ENOTDIR)
 
 _SPACE: Final = "free space on the disk (or raise the quota), then run the same command again; nothing is half visible"
 _RIGHTS: Final = "make the folder writable for this user, or set CONTEXT_PLANE_STORE to another place"
@@ -71,6 +72,12 @@ def _how(flags: int) -> tuple[Any, Any]:
 
 
 def _openat2(path: str, flags: int) -> int:
+    fd = _try_openat2(path, flags)
+    return fd if fd >= 0 else _fail(-fd, path)
+
+
+def _try_openat2(path: str, flags: int) -> int:
+    """The descriptor, or the number of the error, negated."""
     how, size = _how(flags)
     while True:
         fd: int = _libc().syscall(_SYS_OPENAT2, _AT_FDCWD, os.fsencode(path), how, size)
@@ -78,7 +85,11 @@ def _openat2(path: str, flags: int) -> int:
             return fd
         code = ctypes.get_errno()
         if code not in (errno.EINTR, errno.EAGAIN):
-            raise OSError(code, os.strerror(code), path)
+            return -code
+
+
+def _fail(code: int, path: str) -> NoReturn:
+    raise OSError(code, os.strerror(code), path)
 
 
 def open_nofollow(path: str, flags: int) -> int:
@@ -88,6 +99,20 @@ def open_nofollow(path: str, flags: int) -> int:
     if sys.platform == "darwin":
         return os.open(path, flags | _NOFOLLOW_ANY, 0o666)
     return _open_stepwise(path, flags)
+
+
+def open_nofollow_or_none(path: str, flags: int) -> int | None:
+    """`open_nofollow`; `None` where nothing is there. Most looks at a store find nothing new, and making two errors of
+    that would take longer than the look."""
+    if _has_openat2():
+        fd = _try_openat2(path, flags)
+        if fd in _ABSENT:
+            return None
+        return fd if fd >= 0 else _fail(-fd, path)
+    try:
+        return open_nofollow(path, flags)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _open_stepwise(path: str, flags: int) -> int:

@@ -20,7 +20,7 @@ from context_plane.errors import Corrupt, NotFound, Unavailable
 from context_plane.store.barrier import Barrier
 from context_plane.store.base import Names, check_key, check_prefix, check_range
 from context_plane.store.content import Pace, put_all
-from context_plane.store.disk import open_nofollow, read_all, translated
+from context_plane.store.disk import open_nofollow, open_nofollow_or_none, read_all, translated
 from context_plane.store.faults import reach
 from context_plane.store.tree import FOLDER, FileTree
 
@@ -85,11 +85,14 @@ class LocalStore:
     def head(self, key: str) -> int | None:
         """Size in bytes; None where absent."""
         try:
-            fd, size = self._open(key, _LOOK)
-        except NotFound:
+            fd = open_nofollow_or_none(self._file(key), _LOOK)
+        except OSError as error:
+            raise translated(error, self._where(key)) from error
+        if fd is None:
             return None
+        found = os.fstat(fd)
         os.close(fd)
-        return size
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def path(self, key: str) -> Path | None:
         """The object's file; None where absent."""

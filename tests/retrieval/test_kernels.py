@@ -111,3 +111,58 @@ def test_both_rank_rows_to_the_same_bits(share: float, shard: Shard) -> None:
         shared = one.keys() & other.keys()
         assert len(shared) >= 11  # the last may differ where cosines in single precision are rounded
         assert all(one[row] == other[row] for row in shared)
+
+
+@pytest.mark.parametrize("k", [0, 1, 12, 300, 5_000])
+@pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
+def test_the_best_come_first_and_equal_ones_in_order_of_rows(kernels: Any, k: int, shard: Shard) -> None:
+    """With vectors of which many are the same."""
+    few = shard.vectors[np.arange(ROWS) % 40]
+    rows = np.random.default_rng(5).permutation(ROWS)[:9_000].astype(np.int32)
+    buffer, touched, _, _ = room()
+    none = np.zeros(0, np.int64)
+    found, _, _, score = kernels.rank_rows(
+        rows, *shard.forward, *shard.postings, shard.span, none, np.zeros(0), A, B, few, few[3], 0.0, 1.0, k, buffer,
+        touched,
+    )  # fmt: skip
+    exact = np.round(few.astype(np.float64) @ few[3].astype(np.float64), 6)
+    wanted = sorted(rows.tolist(), key=lambda row: (-exact[row], row))[:k]
+    assert found.tolist() == wanted
+    assert score == pytest.approx(exact[wanted], abs=2e-6)
+    assert (np.rint(score * 1e6) / 1e6 == score).all()
+
+
+@pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
+def test_keys_and_terms_are_found(kernels: Any) -> None:
+    rng = np.random.default_rng(11)
+    keys = np.unique(rng.integers(0, 1 << 63, 500).astype(np.uint64))
+    order = rng.permutation(len(keys)).astype(np.int32)
+    asked = np.concatenate([keys[[3, 0, len(keys) - 1]], np.array([0, (1 << 64) - 1], np.uint64)])
+    out = np.empty(len(asked), np.int32)
+    assert out[: kernels.rows_of(asked, keys, order, out)].tolist() == order[[3, 0, len(keys) - 1]].tolist()
+    assert kernels.rows_of(asked, keys[:0], order[:0], out) == 0
+    starts = np.arange(len(keys) + 1) * 2
+    numbers, frequency = np.empty(4, np.int64), np.ones(4, np.int64)
+    terms = np.sort(np.array([keys[7], keys[9], 0, (1 << 64) - 1], np.uint64))
+    assert kernels.lookup(keys, starts, terms, numbers, frequency) == 2
+    assert numbers.tolist() == [-1, 7, 9, -1]
+    assert frequency.tolist() == [1, 3, 3, 1]
+    assert kernels.lookup(keys[:0], starts[:1], terms, numbers, frequency) == 0
+    assert numbers.tolist() == [-1] * 4
+
+
+@pytest.mark.parametrize("kernels", [plain, compiled], ids=["plain", "compiled"])
+def test_a_graph_is_astray_where_a_sample_knows_nearer_ones(kernels: Any, shard: Shard) -> None:
+    query = shard.vectors[17]
+    nearest = np.argsort(-(shard.vectors @ query)).astype(np.int32)
+    sample = np.arange(0, ROWS, 3, dtype=np.int32)
+
+    def astray(found: Any, sample: Any = sample) -> bool:
+        return bool(kernels.astray(shard.vectors, query, found, 10, sample, shard.vectors[sample]))
+
+    assert not astray(nearest[:20])
+    assert astray(nearest[200:220])
+    assert astray(nearest[200:203])  # fewer than are trusted
+    assert not astray(nearest[200:220], nearest[220:300])
+    assert not astray(np.concatenate([nearest[:10], nearest[200:220]]), nearest[10:300])
+    assert not astray(nearest[:12][::-1].copy(), nearest[:12])  # all that are nearer were found

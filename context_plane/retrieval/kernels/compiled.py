@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 
 from context_plane.retrieval.kernels.costs import COMPARED, ESTIMATED, FIRST, LOOKUP, POSTING, RUN
+from context_plane.retrieval.kernels.plain import SCALE
 
 _jit: Any = nb.njit(cache=True, nogil=True, error_model="numpy")
 _inline: Any = nb.njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -370,8 +371,49 @@ def top(scores, order, k):
 
 
 @_jit
+def rows_of(keys, ordered, order, out):
+    count = 0
+    for i in range(len(keys)):
+        low, high = 0, len(ordered)
+        while low < high:
+            middle = (low + high) >> 1
+            if ordered[middle] < keys[i]:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(ordered) and ordered[low] == keys[i]:
+            out[count] = order[low]
+            count += 1
+    return count
+
+
+@_jit
+def astray(vectors, query, found, trusted, sample, sampled):
+    near = np.empty(len(found), np.float32)
+    dots(vectors, query, found, near)
+    places = top(near, found, min(trusted, len(found)))
+    least = np.float32(np.inf)
+    for i in range(len(places)):
+        least = min(least, near[places[i]])
+    every = np.arange(len(sample))
+    of_sample = np.empty(len(sample), np.float32)
+    dots(sampled, query, every, of_sample)
+    for i in range(len(sample)):
+        if of_sample[i] > least:
+            missed = True
+            for j in range(len(found)):
+                if found[j] == sample[i]:
+                    missed = False
+                    break
+            if missed:
+                return True
+    return False
+
+
+@_jit
 def lookup(terms, post_start, hashes, numbers, frequency):
     count = len(terms)
+    held = 0
     for i in range(len(hashes)):
         low, high = 0, count
         while low < high:
@@ -383,8 +425,10 @@ def lookup(terms, post_start, hashes, numbers, frequency):
         if low < count and terms[low] == hashes[i]:
             numbers[i] = low
             frequency[i] += post_start[low + 1] - post_start[low]
+            held += 1
         else:
             numbers[i] = -1
+    return held
 
 
 @_jit
@@ -481,8 +525,26 @@ def _finished(candidates, bm25, fused, vectors, query, text, near, k):
                 total += np.float64(of_text[i]) * text
         else:
             total = np.float64(of_text[i]) * text
-        score[i] = total
-    return rows, of_text, of_vector, score
+        score[i] = np.rint(total * SCALE) / SCALE
+    order = _descending(score, rows)
+    return rows[order], of_text[order], of_vector[order], score[order]
+
+
+@_jit
+def _descending(score, rows):
+    if len(score) > 256:
+        by_row = np.argsort(rows)
+        return by_row[np.argsort(-score[by_row], kind="mergesort")]
+    order = np.arange(len(score))
+    for i in range(1, len(score)):
+        at = i
+        while at and (
+            score[order[at - 1]] < score[i] or (score[order[at - 1]] == score[i] and rows[order[at - 1]] > rows[i])
+        ):
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = i
+    return order
 
 
 @_jit

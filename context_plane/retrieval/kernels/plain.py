@@ -8,7 +8,7 @@ caller owns, and their used length is returned where it is not known beforehand.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
     Ranked = tuple[Array, Array, Array, Array]
+
+SCALE: Final = 1e6
+"""Scores are rounded to six digits: what lies beyond differs between processors, and would decide ties."""
 
 
 def by_postings(
@@ -299,14 +302,35 @@ def top(scores: Array, order: Array, k: int) -> Array:
     return np.concatenate([better, equal])
 
 
-def lookup(terms: Array, post_start: Array, hashes: Array, numbers: Array, frequency: Array) -> None:
-    """The number of each term hash (ascending), -1 where it is not here; adds its documents to `frequency`."""
+def rows_of(keys: Array, ordered: Array, order: Array, out: Array) -> int:
+    """The rows of those keys that are among the ascending ones, in the order asked."""
+    places = np.minimum(ordered.searchsorted(keys), max(0, len(ordered) - 1))
+    found = order[places[ordered[places] == keys]] if len(ordered) else order
+    out[: len(found)] = found
+    return len(found)
+
+
+def astray(vectors: Array, query: Array, found: Array, trusted: int, sample: Array, sampled: Array) -> bool:
+    """Whether any row of a sample, whose vectors are `sampled`, is nearer than the `trusted`-th of the rows found and
+    not among these."""
+    near = np.empty(len(found), np.float32)
+    dots(vectors, query, found, near)
+    least = np.partition(near, -trusted)[-trusted] if len(near) > trusted else near.min(initial=inf)
+    nearer = sample[sampled @ query > least]
+    return bool(len(nearer)) and not np.isin(nearer, found).all()
+
+
+def lookup(terms: Array, post_start: Array, hashes: Array, numbers: Array, frequency: Array) -> int:
+    """The number of each term hash (ascending), -1 where it is not here; adds its documents to `frequency`. Returns how
+    many are here."""
     numbers[:] = -1
-    if len(terms):
-        found = np.minimum(terms.searchsorted(hashes), len(terms) - 1)
-        good = terms[found] == hashes
-        numbers[good] = found[good]
-        frequency[good] += post_start[found[good] + 1] - post_start[found[good]]
+    if not len(terms):
+        return 0
+    found = np.minimum(terms.searchsorted(hashes), len(terms) - 1)
+    good = terms[found] == hashes
+    numbers[good] = found[good]
+    frequency[good] += post_start[found[good] + 1] - post_start[found[good]]
+    return int(np.count_nonzero(good))
 
 
 def exact_dots(vectors: Array, query: Array, rows: Array, out: Array) -> None:
@@ -320,7 +344,8 @@ def exact_dots(vectors: Array, query: Array, rows: Array, out: Array) -> None:
 
 
 def _ranked(candidates: Array, bm25: Array, vectors: Array, query: Array, text: float, near: float, k: int) -> Ranked:
-    """The k best candidates: rows, BM25, cosine (both f32), and in f64 what `text` and `near` make of them."""
+    """The k best candidates, the best first, of equal ones in order of rows: rows, BM25, cosine (both f32), and in f64
+    what `text` and `near` make of them, rounded."""
     cosine = np.zeros(len(candidates), np.float32)
     compared = near != 0 and len(vectors) > 0 and len(candidates) > 0
     if compared:
@@ -329,7 +354,14 @@ def _ranked(candidates: Array, bm25: Array, vectors: Array, query: Array, text: 
     rows, bm25, cosine = candidates[best], bm25[best], cosine[best]
     if compared:
         exact_dots(vectors, query, rows, cosine)
-    return rows, bm25, cosine, _fused(bm25.astype(np.float64), cosine.astype(np.float64), text, near)
+    return ordered(rows, bm25, cosine, _fused(bm25.astype(np.float64), cosine.astype(np.float64), text, near))
+
+
+def ordered(rows: Array, bm25: Array, cosine: Array, score: Array) -> Ranked:
+    """Candidates with their scores rounded, the best first, of equal ones in order of rows."""
+    score = np.rint(score * SCALE) / SCALE
+    order = np.lexsort((rows, -score))
+    return rows[order], bm25[order], cosine[order], score[order]
 
 
 def _fused(bm25: Array, cosine: Array, text: float, near: float) -> Array:
@@ -362,7 +394,7 @@ def rank_rows(
     buffer: Array,
     touched: Array,
 ) -> Ranked:
-    """The k best of these rows, all of which are scored; `vectors` is empty where there are none."""
+    """The k best of these rows, all of which are scored, the best first; `vectors` is empty where there are none."""
     bm25 = np.zeros(len(rows), np.float32)
     if text and len(terms) and len(rows):
         postings = int((post_start[terms + 1] - post_start[terms]).sum())
