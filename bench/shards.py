@@ -114,10 +114,10 @@ def _rss() -> int:
 
 def rates(_: Path) -> Iterator[dict[str, Any]]:
     """A full-text shard of 20,000 documents, and the default embedder on their texts, on one core."""
-    from context_plane.retrieval import fulltext
-    from context_plane.retrieval.analysis import Analyzer
-    from context_plane.retrieval.documents import Document
     from context_plane.retrieval.embedders import open_embedder
+    from context_plane.retrieval.shards import fulltext
+    from context_plane.retrieval.text.analysis import Analyzer
+    from context_plane.retrieval.text.documents import Document
 
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     made = corpus.make(20_000, 8)

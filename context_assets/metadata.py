@@ -140,7 +140,7 @@ def _key(folded: Folded, part: Part) -> str:
     if folded.kind == TIMELINE:
         return keys.timeline(folded.tenant, part.date, part.version)
     if folded.kind in INDEXES:
-        from context_plane.retrieval.fold import part_key
+        from context_plane.retrieval.building.fold import part_key
 
         return part_key(folded.tenant, folded.kind, part)
     return keys.pack(folded.tenant, folded.kind.removeprefix(CONTEXTS), part.date, part.version)

@@ -1,7 +1,7 @@
 """`embeddings`, `bm25_index` and `vector_index`: what search answers from, one shard a day.
 
-The folds are `context_plane.retrieval.fold`: days whose timeline, analysis and model are the same stay as they are. A
-plane without an embedder has the index of words alone.
+The folds are `context_plane.retrieval.building.fold`: days whose timeline, analysis and model are the same stay as they
+are. A plane without an embedder has the index of words alone.
 """
 
 from collections.abc import Sequence

@@ -11,7 +11,7 @@ from context_plane.errors import ContextPlaneError, InputError, NotFound
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.config import Settings
-    from context_plane.retrieval.documents import Declared, Indexing
+    from context_plane.retrieval.text.documents import Declared, Indexing
 
 Stamp = tuple[str, int, int]
 
@@ -60,7 +60,7 @@ class Home:
         They are read when they changed. Raises `InputError` for one that does not read, and for two that declare
         different things of one source: guessing would index its events wrongly.
         """
-        from context_plane.retrieval.documents import Indexing
+        from context_plane.retrieval.text.documents import Indexing
 
         stamps = _folder(self._settings.sources)
         if self._indexing is None or self._indexing[0] != stamps:
@@ -85,7 +85,7 @@ class Home:
 def _declared(paths: list[str]) -> dict[str, Declared]:
     """What the files in `sources/` declare, by CloudEvents source."""
     from context_plane.log.declaration import load_source
-    from context_plane.retrieval.documents import Declared
+    from context_plane.retrieval.text.documents import Declared
 
     found: dict[str, Declared] = {}
     said: dict[str, str] = {}

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from context_plane.log.history import History
     from context_plane.parts.files import Files
     from context_plane.parts.timeline import Built, Progress
-    from context_plane.retrieval.documents import Document, Indexing
+    from context_plane.retrieval.building.embeddings import Embeddings
+    from context_plane.retrieval.building.fold import Model
     from context_plane.retrieval.embedders import Embedder
-    from context_plane.retrieval.embeddings import Embeddings
-    from context_plane.retrieval.fold import Model
+    from context_plane.retrieval.text.documents import Document, Indexing
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Builder:
     @property
     def indexing(self) -> Indexing:
         """What the home declares of its sources; without a home what the published index was made by."""
-        from context_plane.retrieval.documents import Indexing
+        from context_plane.retrieval.text.documents import Indexing
 
         declared = self._search.indexing() if self._search is not None else None
         if declared is not None:
@@ -146,7 +146,7 @@ class Builder:
     @property
     def model(self) -> Model:
         """The embedder's model as snapshots record it."""
-        from context_plane.retrieval.fold import Model
+        from context_plane.retrieval.building.fold import Model
 
         embedder = self._embedder()
         assert self._search is not None
@@ -171,7 +171,7 @@ class Builder:
     def _stale_indexes(self, current: Catalog, touched: Mapping[int, int]) -> dict[str, tuple[int, ...]]:
         if not self.indexes:
             return {}
-        from context_plane.retrieval import fold as index
+        from context_plane.retrieval.building import fold as index
 
         found = {}
         for kind in self.indexes:
@@ -188,7 +188,7 @@ class Builder:
 
     def fulltext(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
         """Builds the full-text shards of the days first … last that are not up to date."""
-        from context_plane.retrieval import fold as index
+        from context_plane.retrieval.building import fold as index
 
         until, current = self.history.refresh(), self.snapshots.current([FULLTEXT])
         built = index.build_fulltext(self.history, self.files, current, self.indexing, days, until, progress)
@@ -198,7 +198,7 @@ class Builder:
 
     def vectors(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
         """Builds the vector shards of the days first … last that are not up to date."""
-        from context_plane.retrieval import fold as index
+        from context_plane.retrieval.building import fold as index
 
         self.embed(days)  # mostly nothing is lacking; many days at once cost LanceDB little more than one
         until, current, table = self.history.refresh(), self.snapshots.current([VECTOR]), self._embeddings()
@@ -211,8 +211,9 @@ class Builder:
     def _prepare_candidates(self) -> None:
         """Makes the table fit to find candidates, where the index comes to be larger than readers load: from half of
         that on, so that it is ready in time."""
-        from context_plane.retrieval import candidates, fulltext
-        from context_plane.retrieval import fold as index
+        from context_plane.retrieval.building import fold as index
+        from context_plane.retrieval.cold import candidates
+        from context_plane.retrieval.shards import fulltext
 
         assert self._search is not None
         catalog, about = self.snapshots.current(), index.fulltext_about(self.indexing)
@@ -230,8 +231,8 @@ class Builder:
 
     def embed(self, days: tuple[int, int], progress: Progress | None = None) -> int:
         """Embeds what the days first … last lack of vectors, into the tenant's table; how many texts that were."""
-        from context_plane.retrieval import fold as index
-        from context_plane.retrieval.embeddings import BATCH
+        from context_plane.retrieval.building import fold as index
+        from context_plane.retrieval.building.embeddings import BATCH
 
         current, touched = self.snapshots.current(), self.history.touched(self.history.refresh())
         stale = index.stale_days(VECTOR, index.vector_about(self.model), self.history.tenant, current, touched)
@@ -251,7 +252,7 @@ class Builder:
         return count
 
     def _documents(self, part: Part) -> list[Document]:
-        from context_plane.retrieval.documents import documents
+        from context_plane.retrieval.text.documents import documents
 
         return list(documents(timeline.read(self.files, self.history.tenant, part), self.indexing))
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from context_plane.parts.files import Files
     from context_plane.parts.snapshots import Snapshot
     from context_plane.parts.view import View
+    from context_plane.retrieval.building.embeddings import Embeddings
     from context_plane.retrieval.embedders import Embedder
-    from context_plane.retrieval.embeddings import Embeddings
     from context_plane.retrieval.hit import Hit
     from context_plane.retrieval.searcher import Asked, Searcher
     from context_plane.store.base import Store
@@ -278,7 +278,7 @@ class ContextPlane:
 
     def _embeddings(self, tenant: str) -> Embeddings:
         """The tenant's table of vectors, kept because one asset reads what another has just written."""
-        from context_plane.retrieval.embeddings import Embeddings
+        from context_plane.retrieval.building.embeddings import Embeddings
 
         embedder = self.embedder()
         if embedder is None:
@@ -340,7 +340,7 @@ class ContextPlane:
         return searcher
 
     def _new_searcher(self, tenant: str) -> Searcher:
-        from context_plane.retrieval.loading import Loader
+        from context_plane.retrieval.hot.loading import Loader
         from context_plane.retrieval.searcher import Searcher
 
         loader = Loader(tenant, self.files, self.home.indexing, self.embedder)

@@ -16,7 +16,7 @@ from context_plane.log.events import RESERVED
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from context_plane.retrieval.fulltext import FullText
+    from context_plane.retrieval.shards.fulltext import FullText
 
     Array = NDArray[Any]
 

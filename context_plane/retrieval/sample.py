@@ -12,15 +12,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Catalog
-from context_plane.retrieval import fulltext, kernels, vectors
-from context_plane.retrieval.analysis import Analyzer
-from context_plane.retrieval.documents import Indexing
+from context_plane.retrieval.building.fold import chosen, open_graph, open_part
 from context_plane.retrieval.filters import Filters
-from context_plane.retrieval.fold import chosen, open_graph, open_part
-from context_plane.retrieval.fusion import fuse
-from context_plane.retrieval.index import END, Index
-from context_plane.retrieval.question import ask, statistics
-from context_plane.retrieval.scoring import Search
+from context_plane.retrieval.hot.index import END, Index
+from context_plane.retrieval.scoring import kernels
+from context_plane.retrieval.scoring.fusion import fuse
+from context_plane.retrieval.scoring.question import ask, statistics
+from context_plane.retrieval.scoring.search import Search
+from context_plane.retrieval.shards import fulltext, vectors
+from context_plane.retrieval.text.analysis import Analyzer
+from context_plane.retrieval.text.documents import Indexing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,19 +14,19 @@ from math import inf, sqrt
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from context_plane.errors import Infeasible, InputError
-from context_plane.retrieval import kernels
-from context_plane.retrieval.base import Base
-from context_plane.retrieval.chained import ChainedSearch
-from context_plane.retrieval.documents import documents
+from context_plane.retrieval.cold.unloaded import Unloaded
 from context_plane.retrieval.filters import Filters
-from context_plane.retrieval.fusion import fuse
 from context_plane.retrieval.hit import Hit, Scores
-from context_plane.retrieval.index import Index
-from context_plane.retrieval.loading import Loader
-from context_plane.retrieval.question import Mode, Question, ask, statistics
-from context_plane.retrieval.scoring import Found, Search
-from context_plane.retrieval.tail import Joined, join
-from context_plane.retrieval.unloaded import Unloaded
+from context_plane.retrieval.hot.base import Base
+from context_plane.retrieval.hot.index import Index
+from context_plane.retrieval.hot.loading import Loader
+from context_plane.retrieval.hot.tail import Joined, join
+from context_plane.retrieval.scoring import kernels
+from context_plane.retrieval.scoring.chained import ChainedSearch
+from context_plane.retrieval.scoring.fusion import fuse
+from context_plane.retrieval.scoring.question import Mode, Question, ask, statistics
+from context_plane.retrieval.scoring.search import Found, Search
+from context_plane.retrieval.text.documents import documents
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -91,13 +91,16 @@ class Searcher:
         base = self._unloaded.base(view, query.filters)
         if base is not None:
             mode, question = self._asked(query, base)
+            if question.empty:
+                return []
             loops = kernels.choice.current()
             index = self._unloaded.index(view, query.filters, question, mode, query.k, loops)
             if index is not None:
                 return self._answer(view, query, base, mode, question, (index, *self._joined(view, base).indexes))
         base, joined = self._current(view)
         base.searches += 1
-        return self._answer(view, query, base, *self._asked(query, base), joined.indexes)
+        mode, question = self._asked(query, base)
+        return [] if question.empty else self._answer(view, query, base, mode, question, joined.indexes)
 
     def _asked(self, query: Query, base: Base) -> tuple[Mode, Question]:
         mode, vector = self._mode(query, base)
@@ -152,10 +155,9 @@ class Searcher:
                 remedy=base.why_no_vectors or "materialize with an embedder (cortex materialize), or use mode bm25",
             )
         vector = self._vector(query, base)
-        mode: Mode = "hybrid" if query.mode == "auto" else query.mode
-        if mode == "hybrid" and not vector.any():
+        if not vector.any() and query.mode != "vector":
             return "bm25", None  # the model finds nothing in the text, such as in one of punctuation alone
-        return mode, vector
+        return "hybrid" if query.mode == "auto" else query.mode, vector
 
     def _vector(self, query: Query, base: Base) -> Array:
         import numpy as np

@@ -10,8 +10,9 @@ import pytest
 
 from context_plane import ContextPlane
 from context_plane.parts.part import FULLTEXT, VECTOR, Part
-from context_plane.retrieval import fold, vectors
-from context_plane.retrieval.documents import event_key
+from context_plane.retrieval.building import fold
+from context_plane.retrieval.shards import vectors
+from context_plane.retrieval.text.documents import event_key
 from tests.dagster.world import Home, event, metadata
 from tests.retrieval.oracle import Hashed
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from context_plane.log import checkpoints
 from context_plane.plane import ContextPlane
-from context_plane.retrieval import fold, near
+from context_plane.retrieval.building import fold
+from context_plane.retrieval.shards import near
 
 SPEC = """\
 context: customer_context_v0

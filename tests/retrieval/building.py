@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from context_plane import ContextPlane
-from context_plane.retrieval import fold, near
+from context_plane.retrieval.building import fold
+from context_plane.retrieval.shards import near
 from tests.retrieval.oracle import Hashed
 
 READY = "ready"

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from context_plane.errors import InputError
-from context_plane.retrieval import analysis
-from context_plane.retrieval.analysis import LONGEST, Analyzer, fold, languages, term_hash
+from context_plane.retrieval.text import analysis
+from context_plane.retrieval.text.analysis import LONGEST, Analyzer, fold, languages, term_hash
 
 ENGLISH = Analyzer()
 PLAIN = Analyzer("none")
@@ -188,6 +188,8 @@ def test_scripts_without_spaces_are_pairs() -> None:
     assert PLAIN.asked("黒猫 x 猫") == ["黒猫", "x"]
     assert PLAIN.terms("ไทย") == ["ไท", "ทย"]
     assert PLAIN.asked("Python入門v2") == ["python", "入門", "v2"]
+    assert PLAIN.asked("调用PaymentService失败") == ["调用", "paymentservice", "payment", "service", "失败"]
+    assert PLAIN.asked("葛\ufe00飾") == ["葛飾"]
     assert PLAIN.terms("東") == ["東"]
     assert PLAIN.asked("\U00020000\U00020001\U00020002") == ["\U00020000\U00020001", "\U00020001\U00020002"]
 

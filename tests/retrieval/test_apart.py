@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from context_plane import ContextPlane
-from context_plane.retrieval import base as bases
-from context_plane.retrieval import fulltext, loading
-from context_plane.retrieval.base import Base
 from context_plane.retrieval.hit import Hit
+from context_plane.retrieval.hot import base as bases
+from context_plane.retrieval.hot import loading
+from context_plane.retrieval.hot.base import Base
+from context_plane.retrieval.shards import fulltext
 from tests.retrieval.planes import materialize, opened
 
 QUERIES = ["alpha note 4", "note", "beta 17", "alpha", "unknown"]

@@ -14,9 +14,9 @@ from hypothesis.extra import numpy as arrays_of
 
 from context_plane.canonical import canonical
 from context_plane.errors import Corrupt
-from context_plane.retrieval import fulltext, vectors
-from context_plane.retrieval.arrays import ALIGN, BLOCK, MAGIC, Arrays, encode, read_head, strings
-from context_plane.retrieval.fulltext import decode
+from context_plane.retrieval.shards import fulltext, vectors
+from context_plane.retrieval.shards.arrays import ALIGN, BLOCK, MAGIC, Arrays, encode, read_head, strings
+from context_plane.retrieval.shards.fulltext import decode
 
 KIND = "test"
 DTYPES = st.sampled_from(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from context_plane import ContextPlane
-from context_plane.retrieval import scoring
+from context_plane.retrieval.scoring import scoring
 from tests.retrieval.oracle import Hashed
 from tests.retrieval.planes import materialize, opened
 from tests.retrieval.test_slices import WORDS, event

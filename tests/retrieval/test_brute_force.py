@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from context_plane import ContextPlane
 from context_plane.instants import DAY, format_instant
-from context_plane.retrieval import kernels
+from context_plane.retrieval.scoring import kernels
 from tests.retrieval.oracle import Asked, Hashed, Note, Oracle
 
 START = 20_500 * DAY

@@ -11,7 +11,8 @@ import pytest
 
 from context_plane import ContextPlane
 from context_plane.config import CacheSettings
-from context_plane.retrieval import candidates, embeddings
+from context_plane.retrieval.building import embeddings
+from context_plane.retrieval.cold import candidates
 from context_plane.retrieval.hit import Hit
 from tests.retrieval.oracle import Hashed
 from tests.retrieval.planes import materialize, opened

@@ -19,9 +19,9 @@ from context_plane import ContextPlane
 from context_plane.errors import InputError
 from context_plane.log.events import Normaliser
 from context_plane.log.ingest import ingest
-from context_plane.retrieval import kernels
 from context_plane.retrieval.filters import allowed_labels, allowed_types, make
-from context_plane.retrieval.fulltext import FullText
+from context_plane.retrieval.scoring import kernels
+from context_plane.retrieval.shards.fulltext import FullText
 
 ALL = ["1", "2", "3", "4"]
 

@@ -18,8 +18,9 @@ from context_plane import ContextPlane
 from context_plane.instants import DAY, SECOND, day_of, format_instant
 from context_plane.log.commits import CommitRecord
 from context_plane.parts.part import FULLTEXT, MONTHS, TIMELINE, VECTOR, YEARS, Catalog, Part, by_day, day_number
-from context_plane.retrieval import fold, kernels
-from context_plane.retrieval.fold import chosen, compaction, period
+from context_plane.retrieval.building import fold
+from context_plane.retrieval.building.fold import chosen, compaction, period
+from context_plane.retrieval.scoring import kernels
 from context_plane.store import keys
 from tests.retrieval.oracle import Asked, Hashed, Note, Oracle
 from tests.retrieval.test_brute_force import REACH, check, event, materialize, plane_of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from context_plane.retrieval.kernels import compiled, plain
+from context_plane.retrieval.scoring.kernels import compiled, plain
 
 ROWS, TERMS, WIDTH = 12_000, 60, 24
 A, B = 0.3, 0.0225

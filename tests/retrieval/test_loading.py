@@ -14,9 +14,10 @@ from context_plane import ContextPlane
 from context_plane.errors import Corrupt
 from context_plane.instants import SECOND
 from context_plane.parts.view import View
-from context_plane.retrieval import kernels, loading
-from context_plane.retrieval.base import Base
-from context_plane.retrieval.loading import Loader
+from context_plane.retrieval.hot import loading
+from context_plane.retrieval.hot.base import Base
+from context_plane.retrieval.hot.loading import Loader
+from context_plane.retrieval.scoring import kernels
 from context_plane.retrieval.searcher import Searcher
 from tests.retrieval.oracle import Hashed, Note
 from tests.retrieval.test_brute_force import START, event, materialize, plane_of

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from context_plane.parts.disk import Disk
-from context_plane.retrieval import fulltext
-from context_plane.retrieval.merged import _KEPT, Merged
+from context_plane.retrieval.hot.merged import _KEPT, Merged
+from context_plane.retrieval.shards import fulltext
 from tests.retrieval.planes import materialize, opened
 
 DAYS = 3

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from context_plane.parts.part import GRAPH
-from context_plane.retrieval import near
 from context_plane.retrieval.sample import sample_text, sample_vectors
+from context_plane.retrieval.shards import near
 from tests.retrieval.planes import materialize, opened
 from tests.retrieval.test_slices import event
 

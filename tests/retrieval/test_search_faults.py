@@ -21,12 +21,13 @@ from context_plane.errors import Corrupt, NotFound, Unavailable
 from context_plane.log import checkpoints
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR
 from context_plane.parts.view import View
-from context_plane.retrieval import kernels, near
-from context_plane.retrieval.base import Base
+from context_plane.retrieval.building.fold import chosen, graph_key, part_key
+from context_plane.retrieval.cold.unloaded import Unloaded
 from context_plane.retrieval.filters import Filters
-from context_plane.retrieval.fold import chosen, graph_key, part_key
 from context_plane.retrieval.hit import Hit
-from context_plane.retrieval.unloaded import Unloaded
+from context_plane.retrieval.hot.base import Base
+from context_plane.retrieval.scoring import kernels
+from context_plane.retrieval.shards import near
 from context_plane.store.base import Store
 from context_plane.store.open import open_store
 from tests.retrieval.oracle import Hashed

@@ -12,9 +12,9 @@ import pytest
 
 from context_plane import ContextPlane
 from context_plane.errors import Corrupt
-from context_plane.retrieval import ranged, slices
-from context_plane.retrieval.arrays import read_sums
+from context_plane.retrieval.cold import ranged, slices
 from context_plane.retrieval.hit import Hit
+from context_plane.retrieval.shards.arrays import read_sums
 from tests.retrieval.planes import materialize, opened
 
 DAYS = ["2026-01-05", "2026-01-06", "2026-02-03", "2026-02-04", "2026-03-01", "2026-03-02"]

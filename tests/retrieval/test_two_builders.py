@@ -15,9 +15,10 @@ import pytest
 from context_plane import ContextPlane
 from context_plane.instants import DAY
 from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR
-from context_plane.retrieval import embeddings, fold, near
-from context_plane.retrieval.documents import Document, event_key
-from context_plane.retrieval.embeddings import Embeddings, open_table
+from context_plane.retrieval.building import embeddings, fold
+from context_plane.retrieval.building.embeddings import Embeddings, open_table
+from context_plane.retrieval.shards import near
+from context_plane.retrieval.text.documents import Document, event_key
 from context_plane.store import keys
 from context_plane.store.local import LocalStore
 from tests.retrieval.building import DONE, GRAPHED, READY, build, plane_at

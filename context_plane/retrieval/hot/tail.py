@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from context_plane.retrieval import kernels
-from context_plane.retrieval.documents import Declared, Document
-from context_plane.retrieval.fulltext import FullText, build, merge, take
-from context_plane.retrieval.index import Index
+from context_plane.retrieval.hot.index import Index
+from context_plane.retrieval.scoring import kernels
+from context_plane.retrieval.shards.fulltext import FullText, build, merge, take
+from context_plane.retrieval.text.documents import Declared, Document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from context_plane.retrieval.analysis import Analyzer
+    from context_plane.retrieval.text.analysis import Analyzer
 
     Array = NDArray[Any]
     Embed = Callable[[Sequence[str]], Array]

@@ -14,7 +14,7 @@ from typing import Final
 from context_plane.errors import Corrupt
 from context_plane.parts.disk import Disk
 from context_plane.parts.files import mapped
-from context_plane.retrieval.arrays import intact
+from context_plane.retrieval.shards.arrays import intact
 
 _KEPT: Final = 6
 """Files a tenant: text and vectors of what was compacted, of the newest snapshot and of the one before it."""

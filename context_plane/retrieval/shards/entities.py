@@ -15,7 +15,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.retrieval import arrays
+from context_plane.retrieval.shards import arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

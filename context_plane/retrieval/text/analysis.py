@@ -37,9 +37,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from context_plane.errors import InputError
-from context_plane.retrieval.stopwords import STOP_WORDS
+from context_plane.retrieval.text.stopwords import STOP_WORDS
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised with every change by which the same text becomes other terms."""
 NONE: Final = "none"
 """The language without stop words and stems."""
@@ -86,6 +86,7 @@ _UNSPACED: Final = re.compile(
     r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
     r"\u0e01-\u0e5b\u0e81-\u0edf\u1000-\u109f\u1780-\u17dd\U00020000-\U0003ffff]+"
 )
+_PARTED: Final = re.compile(f"({_UNSPACED.pattern})")
 _WORD_SIGN: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """A character of Chinese or Japanese that is often a word by itself."""
 # Signs in the full width of East Asian letters tie what ASCII ones would, between letters of either width; elsewhere
@@ -178,8 +179,8 @@ class Analyzer:
 
     def _word(self, word: str, folded: str) -> tuple[str, ...]:
         """The terms of letters and digits without anything between them."""
-        if not folded.isascii() and _UNSPACED.search(folded):
-            return tuple(self._unspaced(folded))
+        if not word.isascii() and _UNSPACED.search(word):
+            return tuple(self._unspaced(word))
         humps = _humps(word)
         if len(humps) > 1:
             # The whole as the same word without capitals becomes it, for queries are typed in lower case.
@@ -215,18 +216,18 @@ class Analyzer:
         stemmed: str = stemmer.stemWord(word)
         return stemmed
 
-    def _unspaced(self, folded: str) -> list[str]:
+    def _unspaced(self, word: str) -> list[str]:
         """Pairs of neighbouring characters where words are not told apart by spaces, and those single characters that
-        can be words; words elsewhere."""
+        can be words; words elsewhere, such as a name in Latin letters within a sentence of Chinese."""
         found: list[str] = []
-        at = 0
-        for run in _UNSPACED.finditer(folded):
-            found += filter(None, (self._term(part) for part in (folded[at : run.start()],)))
-            text = run[0]
-            found += [text] if len(text) == 1 else [text[i : i + 2] for i in range(len(text) - 1)]
-            found += _WORD_SIGN.findall(text) if len(text) > 1 else []
-            at = run.end()
-        return [*found, *filter(None, (self._term(part) for part in (folded[at:],)))]
+        for part in filter(None, _PARTED.split(_UNHEARD.sub("", word))):
+            text = fold(part)
+            if _UNSPACED.match(part) is None:
+                found += self._word(part, text)
+            else:
+                found += [text] if len(text) == 1 else [text[i : i + 2] for i in range(len(text) - 1)]
+                found += _WORD_SIGN.findall(text) if len(text) > 1 else []
+        return found
 
 
 def fold(text: str) -> str:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 from context_plane.canonical import digest
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY
-from context_plane.retrieval import arrays, entities, fulltext
-from context_plane.retrieval.embeddings import ROW_SUM, SUMMED, row_sums, settled, translated
-from context_plane.retrieval.fulltext import FullText
+from context_plane.retrieval.building.embeddings import ROW_SUM, SUMMED, row_sums, settled, translated
+from context_plane.retrieval.shards import arrays, entities, fulltext
+from context_plane.retrieval.shards.fulltext import FullText
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from context_plane.retrieval.filters import Filters
-    from context_plane.retrieval.fusion import Fusion
-    from context_plane.retrieval.question import Mode, Question
+    from context_plane.retrieval.scoring.fusion import Fusion
+    from context_plane.retrieval.scoring.question import Mode, Question
 
     Array = NDArray[Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numba as nb
 import numpy as np
 
-from context_plane.retrieval.kernels.costs import COMPARED, ESTIMATED, FIRST, LOOKUP, POSTING, RUN
-from context_plane.retrieval.kernels.plain import SCALE
+from context_plane.retrieval.scoring.kernels.costs import COMPARED, ESTIMATED, FIRST, LOOKUP, POSTING, RUN
+from context_plane.retrieval.scoring.kernels.plain import SCALE
 
 _jit: Any = nb.njit(cache=True, nogil=True, error_model="numpy")
 _inline: Any = nb.njit(cache=True, nogil=True, error_model="numpy", inline="always")

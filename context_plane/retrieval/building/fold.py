@@ -19,9 +19,9 @@ from context_plane.parts import timeline
 from context_plane.parts.notes import Note, merge
 from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR, YEARS, Catalog, Part, month_of
 from context_plane.parts.timeline import Built, Progress
-from context_plane.retrieval import entities, fulltext, near, vectors
-from context_plane.retrieval.analysis import Analyzer
-from context_plane.retrieval.documents import Document, Indexing, documents
+from context_plane.retrieval.shards import entities, fulltext, near, vectors
+from context_plane.retrieval.text.analysis import Analyzer
+from context_plane.retrieval.text.documents import Document, Indexing, documents
 from context_plane.store import keys
 from context_plane.store.faults import reach
 

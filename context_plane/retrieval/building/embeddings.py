@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import ContextPlaneError, Unavailable
-from context_plane.retrieval.documents import Document
+from context_plane.retrieval.text.documents import Document
 from context_plane.store import keys
 from context_plane.store.faults import reach
 

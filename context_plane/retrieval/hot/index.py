@@ -12,10 +12,10 @@ from functools import cached_property
 from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from context_plane.retrieval.documents import Declared
-from context_plane.retrieval.entities import entity_hash
 from context_plane.retrieval.filters import Filters, allowed_labels, allowed_types
-from context_plane.retrieval.fulltext import FullText
+from context_plane.retrieval.shards.entities import entity_hash
+from context_plane.retrieval.shards.fulltext import FullText
+from context_plane.retrieval.text.documents import Declared
 
 if TYPE_CHECKING:
     from types import ModuleType

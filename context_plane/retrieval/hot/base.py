@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from context_plane.parts.part import FULLTEXT
 from context_plane.parts.timeline import read_rows, table
 from context_plane.parts.view import tail_of
-from context_plane.retrieval.analysis import Analyzer
-from context_plane.retrieval.documents import Indexing
-from context_plane.retrieval.index import Index
+from context_plane.retrieval.hot.index import Index
+from context_plane.retrieval.text.analysis import Analyzer
+from context_plane.retrieval.text.documents import Indexing
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.retrieval import arrays, entities
+from context_plane.retrieval.shards import arrays, entities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -36,16 +36,16 @@ class Choice:
         self._searches += 1
         if self._searches == PATIENCE and fixed != "plain":
             threading.Thread(target=self.load, name="kernels", daemon=True).start()
-        return import_module("context_plane.retrieval.kernels.plain")
+        return import_module("context_plane.retrieval.scoring.kernels.plain")
 
     def load(self) -> ModuleType:
         """The compiled kernels, loaded now; those in numpy where numba does not load."""
         with self._lock:
             if self._compiled is None:
                 try:
-                    self._compiled = import_module("context_plane.retrieval.kernels.compiled")
+                    self._compiled = import_module("context_plane.retrieval.scoring.kernels.compiled")
                 except ImportError:
-                    self._compiled = import_module("context_plane.retrieval.kernels.plain")
+                    self._compiled = import_module("context_plane.retrieval.scoring.kernels.plain")
             return self._compiled
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from context_plane.retrieval.kernels.costs import FIRST, LOOKUP, POSTING
+from context_plane.retrieval.scoring.kernels.costs import FIRST, LOOKUP, POSTING
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any, Final
 from context_plane.canonical import digest
 from context_plane.errors import ContextPlaneError
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Catalog, Part, month_of
-from context_plane.retrieval import fulltext, kernels, vectors
-from context_plane.retrieval.analysis import Analyzer
-from context_plane.retrieval.base import EMBEDDED_AT_ONCE, Base
-from context_plane.retrieval.documents import Indexing
-from context_plane.retrieval.fold import chosen, graph_key, open_graph, open_part, part_key
-from context_plane.retrieval.index import Index, read_only
-from context_plane.retrieval.merged import Merged
+from context_plane.retrieval.building.fold import chosen, graph_key, open_graph, open_part, part_key
+from context_plane.retrieval.hot.base import EMBEDDED_AT_ONCE, Base
+from context_plane.retrieval.hot.index import Index, read_only
+from context_plane.retrieval.hot.merged import Merged
+from context_plane.retrieval.scoring import kernels
+from context_plane.retrieval.shards import fulltext, vectors
+from context_plane.retrieval.text.analysis import Analyzer
+from context_plane.retrieval.text.documents import Indexing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from context_plane.parts.files import Files
     from context_plane.parts.view import View
     from context_plane.retrieval.embedders import Embedder
-    from context_plane.retrieval.fulltext import FullText
+    from context_plane.retrieval.shards.fulltext import FullText
 
     Array = NDArray[Any]
 

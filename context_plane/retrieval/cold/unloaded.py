@@ -17,17 +17,18 @@ from typing import TYPE_CHECKING, Any, Final
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Part
-from context_plane.retrieval import candidates, fulltext, slices
-from context_plane.retrieval.candidates import Asked, Candidates, analysis_of
-from context_plane.retrieval.embeddings import open_table
+from context_plane.retrieval.building.embeddings import open_table
+from context_plane.retrieval.building.fold import chosen, part_key
+from context_plane.retrieval.cold import candidates, slices
+from context_plane.retrieval.cold.candidates import Asked, Candidates, analysis_of
+from context_plane.retrieval.cold.ranged import Reader
+from context_plane.retrieval.cold.slices import Slice, Source
 from context_plane.retrieval.filters import Filters, matching
-from context_plane.retrieval.fold import chosen, part_key
-from context_plane.retrieval.fusion import fuse
-from context_plane.retrieval.index import Index
-from context_plane.retrieval.question import Mode, Question, statistics
-from context_plane.retrieval.ranged import Reader
-from context_plane.retrieval.slices import Slice, Source
-from context_plane.retrieval.vectors import align
+from context_plane.retrieval.hot.index import Index
+from context_plane.retrieval.scoring.fusion import fuse
+from context_plane.retrieval.scoring.question import Mode, Question, statistics
+from context_plane.retrieval.shards import fulltext
+from context_plane.retrieval.shards.vectors import align
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from context_plane.parts.view import View
-    from context_plane.retrieval.base import Base
-    from context_plane.retrieval.loading import Loader
+    from context_plane.retrieval.hot.base import Base
+    from context_plane.retrieval.hot.loading import Loader
 
     Array = NDArray[Any]
 

@@ -16,7 +16,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.errors import Corrupt
-from context_plane.retrieval.arrays import BLOCK, aligned, read_sums
+from context_plane.retrieval.shards.arrays import BLOCK, aligned, read_sums
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from context_plane.retrieval.question import Mode
+from context_plane.retrieval.scoring.question import Mode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -33,9 +33,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.retrieval import arrays, entities
-from context_plane.retrieval.analysis import LONGEST, Analyzer, term_hash
-from context_plane.retrieval.documents import Document
+from context_plane.retrieval.shards import arrays, entities
+from context_plane.retrieval.text.analysis import LONGEST, Analyzer, term_hash
+from context_plane.retrieval.text.documents import Document
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

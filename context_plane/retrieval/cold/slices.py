@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from context_plane.retrieval import entities, fulltext
-from context_plane.retrieval.entities import entity_hash
-from context_plane.retrieval.fulltext import FullText
-from context_plane.retrieval.index import Whole
-from context_plane.retrieval.ranged import Opened, Reader, Round
-from context_plane.retrieval.vectors import Vectors
+from context_plane.retrieval.cold.ranged import Opened, Reader, Round
+from context_plane.retrieval.hot.index import Whole
+from context_plane.retrieval.shards import entities, fulltext
+from context_plane.retrieval.shards.entities import entity_hash
+from context_plane.retrieval.shards.fulltext import FullText
+from context_plane.retrieval.shards.vectors import Vectors
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

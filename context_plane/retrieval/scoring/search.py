@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.retrieval.filters import Filters
-from context_plane.retrieval.fusion import Fusion
-from context_plane.retrieval.index import Index, Room, read_only
-from context_plane.retrieval.kernels.costs import COMPARED, HOPEFUL, LOOKUP, NEIGHBOURS, POSTING, VISITED
-from context_plane.retrieval.question import Mode, Question, Statistics
+from context_plane.retrieval.hot.index import Index, Room, read_only
+from context_plane.retrieval.scoring.fusion import Fusion
+from context_plane.retrieval.scoring.kernels.costs import COMPARED, HOPEFUL, LOOKUP, NEIGHBOURS, POSTING, VISITED
+from context_plane.retrieval.scoring.question import Mode, Question, Statistics
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -9,17 +9,17 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.retrieval.index import Room
-from context_plane.retrieval.kernels import plain
-from context_plane.retrieval.kernels.costs import LOOKUP, POSTING
-from context_plane.retrieval.scoring import MOST_COMPARED, Search
+from context_plane.retrieval.hot.index import Room
+from context_plane.retrieval.scoring.kernels import plain
+from context_plane.retrieval.scoring.kernels.costs import LOOKUP, POSTING
+from context_plane.retrieval.scoring.search import MOST_COMPARED, Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from context_plane.retrieval.scoring import Ranked
+    from context_plane.retrieval.scoring.search import Ranked
 
     Array = NDArray[Any]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from context_plane.retrieval.analysis import Analyzer, term_hash
-from context_plane.retrieval.index import Index, read_only
+from context_plane.retrieval.hot.index import Index, read_only
+from context_plane.retrieval.text.analysis import Analyzer, term_hash
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -37,6 +37,11 @@ class Question:
     """f64: how often the query has each."""
     vector: Array | None = None
     """f32, of length 1; `None` where vectors do not count."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing can answer it: it has no words, and no direction."""
+        return not len(self.hashes) and (self.vector is None or not self.vector.any())
 
 
 @dataclass(frozen=True, slots=True)

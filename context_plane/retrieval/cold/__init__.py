@@ -1,0 +1,1 @@
+"""Without an index: searches that read a few entities by ranges, or take candidates from LanceDB."""

@@ -1,0 +1,1 @@
+"""Shards: the files of a period, their layout and their bytes."""

@@ -1,0 +1,1 @@
+"""Text: what of an event is indexed, and the terms that are made of it."""
