@@ -19,7 +19,7 @@ from context_plane.retrieval.scoring import kernels
 from context_plane.retrieval.scoring.fusion import fuse
 from context_plane.retrieval.scoring.question import ask, statistics
 from context_plane.retrieval.scoring.search import Search
-from context_plane.retrieval.shards import fulltext, vectors
+from context_plane.retrieval.shards import fulltext, merging, vectors
 from context_plane.retrieval.text.analysis import Analyzer
 from context_plane.retrieval.text.documents import Indexing
 
@@ -71,7 +71,7 @@ def sample_text(files: Files, tenant: str, catalog: Catalog) -> TextSample:
     parts = chosen(FULLTEXT, catalog)
     if not 0 < sum(part.rows for part in parts) <= _MOST:
         return TextSample(sum(part.rows for part in parts))
-    shard = fulltext.merge([fulltext.decode(*open_part(files, tenant, FULLTEXT, part)) for part in parts])
+    shard = merging.merge([fulltext.decode(*open_part(files, tenant, FULLTEXT, part)) for part in parts])
     indexing = Indexing.from_json(catalog.about[FULLTEXT]["indexing"])
     index, analyzer = Index(shard, indexing.sources), Analyzer(indexing.analyzer)
     loops = kernels.choice.current()

@@ -25,6 +25,7 @@ FAULT_POINTS: Final[dict[str, str]] = {
     "contexts.pack-written": "one pack is written, nothing is synced",
     "contexts.synced": "all packs of the run are durable, nothing names them",
     "contexts.noted": "the build note of the packs exists",
+    "embeddings.turn-taken": "who may make the table of embeddings is settled, there is no table yet",
     "embeddings.written": "a batch of vectors is in the table, no shard holds them",
     "index.day-written": "one day's shard is written, nothing is synced",
     "index.graph-written": "a graph over all vectors is written, nothing is synced",

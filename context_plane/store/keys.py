@@ -149,6 +149,11 @@ def lance(tenant: str) -> str:
     return f"{tenant_prefix(tenant)}lance/"
 
 
+def lance_turn(tenant: str, table: str, attempt: int) -> str:
+    """Created by the one process that may make a table; numbered, because it may be killed before it does."""
+    return f"{lance(tenant)}turns/{table}/{attempt:020}.json"
+
+
 def build(tenant: str, number: int, part_name: str, month: str, sha256: str) -> str:
     """What one run built of one part in one month: the note from which the publisher learns of it."""
     return f"{tenant_prefix(tenant)}builds/{number:020d}/{part(part_name)}/{month}-{sha256}.json"

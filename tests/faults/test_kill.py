@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from context_plane.plane import ContextPlane
+from context_plane.store import keys
 from context_plane.store.faults import FAULT_POINTS, VARIABLE
 from tests.faults.worker import SPEC
 
@@ -94,6 +96,8 @@ def test_killed_materialization(home: Path, tmp_path_factory: pytest.TempPathFac
     run(home, "ingest", "60", "90")
     expected, found = bundles(home), hits(home)
     assert {len(each) for each in found} == {90}
+    if point == "embeddings.turn-taken":  # as where the table was damaged
+        shutil.rmtree(home / "store" / keys.lance("acme"))
     nth = 2 if point.startswith("store.") else 1
     assert run(home, "materialize", fault=f"{point}:{nth}") is None, f"{point} was not reached"
     assert seen(home) == list(range(90))

@@ -11,7 +11,7 @@ from typing import Any
 
 from context_plane.log import checkpoints
 from context_plane.plane import ContextPlane
-from context_plane.retrieval.building import fold
+from context_plane.retrieval.building import fold, lance
 from context_plane.retrieval.shards import near
 
 SPEC = """\
@@ -69,6 +69,7 @@ def materialize(plane: ContextPlane) -> dict[str, Any]:
 def main(home: str, job: str, *arguments: str) -> None:
     """Runs one job."""
     checkpoints.EVERY = 2  # type: ignore[misc]
+    lance._MADE_WITHIN = 0.2  # type: ignore[misc]
     near.LEAST = 8  # type: ignore[misc]
     fold._UNGRAPHED = 8  # type: ignore[misc]
     jobs: dict[str, Any] = {"ingest": ingest, "overlapping": overlapping, "materialize": materialize}

@@ -114,6 +114,8 @@ class Oracle:
             shares = 1 + sum(w for w, _ in near[n.id])
             cosine = (vectors[n.id] @ query + sum(w * (vectors[m.id] @ query) for w, m in near[n.id])) / shares
             found.append((n, _score(asked.mode, bm25, cosine, bound, bool(query.any())), bm25, cosine))
+        if asked.mode == "vector" and not query.any():
+            return []
         lexical = asked.mode == "bm25" or (asked.mode == "hybrid" and not query.any())
         if lexical:
             found = [each for each in found if each[2] > 0]

@@ -13,7 +13,7 @@ from context_plane.retrieval.hit import Hit
 from context_plane.retrieval.hot import base as bases
 from context_plane.retrieval.hot import loading
 from context_plane.retrieval.hot.base import Base
-from context_plane.retrieval.shards import fulltext
+from context_plane.retrieval.shards import merging
 from tests.retrieval.planes import materialize, opened
 
 QUERIES = ["alpha note 4", "note", "beta 17", "alpha", "unknown"]
@@ -72,7 +72,7 @@ def test_two_indexes_answer_as_one(home: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_next_process_finds_them_merged(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(home) as plane:
         plane.warm("acme")
-    monkeypatch.setattr(fulltext, "merge", None)
+    monkeypatch.setattr(merging, "merge", None)
     with opened(home) as plane:
         assert plane.search("acme", "alpha")
         assert len(base_of(plane).indexes) == 1

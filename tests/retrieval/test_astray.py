@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from context_plane import ContextPlane
-from context_plane.retrieval.scoring import scoring
+from context_plane.retrieval.scoring import search
 from tests.retrieval.oracle import Hashed
 from tests.retrieval.planes import materialize, opened
 from tests.retrieval.test_slices import WORDS, event
@@ -42,7 +42,7 @@ def test_what_the_graph_finds_is_compared_with_rows_at_random(
         queries = [" ".join(WORDS[number : number + 3]) for number in range(0, 60, 3)]
         wanted = [plane.search("acme", query, mode=mode) for query in queries]
         graph = _give(plane, until)
-        monkeypatch.setattr(scoring.Search, "_few", lambda *_: False)
+        monkeypatch.setattr(search.Search, "_few", lambda *_: False)
         assert [plane.search("acme", query, mode=mode) for query in queries] == wanted
         assert (max(graph.asked) > 100) == (until > 0)
 

@@ -10,7 +10,7 @@ import pytest
 
 from context_plane.parts.disk import Disk
 from context_plane.retrieval.hot.merged import _KEPT, Merged
-from context_plane.retrieval.shards import fulltext
+from context_plane.retrieval.shards import merging
 from tests.retrieval.planes import materialize, opened
 
 DAYS = 3
@@ -45,7 +45,7 @@ def kept(folder: Path) -> list[Path]:
 def test_the_next_process_merges_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = found(home)
     assert {path.suffix for path in kept(home)} == {".fulltext", ".vector"}
-    monkeypatch.setattr(fulltext, "merge", None)
+    monkeypatch.setattr(merging, "merge", None)
     assert found(home) == before
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,8 @@ import pytest
 from context_plane import ContextPlane
 from context_plane.instants import DAY
 from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR
-from context_plane.retrieval.building import embeddings, fold
-from context_plane.retrieval.building.embeddings import Embeddings, open_table
+from context_plane.retrieval.building import embeddings, fold, lance
+from context_plane.retrieval.building.embeddings import Embeddings
 from context_plane.retrieval.shards import near
 from context_plane.retrieval.text.documents import Document, event_key
 from context_plane.store import keys
@@ -141,7 +142,7 @@ def versions(plane: ContextPlane) -> dict[str, list[tuple[int, str]]]:
 
 def rows(plane: ContextPlane) -> list[tuple[int, str, list[float]]]:
     """What the table of embeddings holds, by key."""
-    table = open_table(plane.store, "acme", Hashed().id)
+    table = lance.open_table(plane.store, "acme", Hashed().id)
     assert table is not None
     found = table.to_arrow().sort_by("key")
     return list(zip(*(found[name].to_pylist() for name in ("key", "text", "vector")), strict=True))
@@ -185,6 +186,31 @@ def test_two_tables_that_were_opened_before_write_events_once(
     for table in pair:
         table.add(found)
     assert [table.count() for table in [*pair, Embeddings(store, "acme", Hashed())]] == [6 + old] * 3
+
+
+def test_who_finds_no_table_waits_for_him_who_makes_it(tmp_path: Path) -> None:
+    """LanceDB would let the second of two that are made at once take the place of the first, and of its rows."""
+    store, model = LocalStore(tmp_path), Hashed().id
+    store.create(keys.lance_turn("acme", lance.table_name(model), 1), b"{}")
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(Embeddings(store, "acme", Hashed()).count)
+        assert not late.done()
+        schema = Embeddings(LocalStore(tmp_path / "other"), "acme", Hashed()).table.schema
+        lance._connect(store, "acme").create_table(lance.table_name(model), schema=schema)
+        assert late.result(60) == 0
+    assert store.head(keys.lance_turn("acme", lance.table_name(model), 2)) is None
+
+
+def test_a_maker_who_was_killed_is_not_waited_for_forever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another makes the table in his place."""
+    monkeypatch.setattr(lance, "_MADE_WITHIN", 0.05)
+    store, name = LocalStore(tmp_path), lance.table_name(Hashed().id)
+    for attempt in (1, 2):
+        store.create(keys.lance_turn("acme", name, attempt), b"{}")
+    table = Embeddings(store, "acme", Hashed())
+    assert table.add([document("1", "alpha")]) == 1
+    assert store.head(keys.lance_turn("acme", name, 3)) is not None
+    assert Embeddings(store, "acme", Hashed()).count() == 1
 
 
 def test_an_event_whose_text_is_known_has_a_row(tmp_path: Path) -> None:

@@ -8,21 +8,17 @@ events at once write them once.
 from __future__ import annotations
 
 import hashlib
-import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import ContextPlaneError, Unavailable
+from context_plane.retrieval.building.lance import make_table, settled, table_name, translated
 from context_plane.retrieval.text.documents import Document
-from context_plane.store import keys
 from context_plane.store.faults import reach
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from lancedb.db import DBConnection
     from lancedb.table import Table
     from numpy.typing import NDArray
 
@@ -41,11 +37,9 @@ _UNIQUE: Final = {"lance-schema:unenforced-primary-key": "true"}
 _LOOKED_AT: Final = 16
 """Writes after which it is looked how many fragments there are."""
 _FRAGMENTS: Final = 64
-_ATTEMPTS: Final = 20
 _EMPTY: Final = hashlib.blake2b(b"", digest_size=16).digest()
 SUMMED: Final = ("key", "event", "source", "entity", "type", "labels", "text")
 ROW_SUM: Final = "row_sum"
-_memories: dict[str, DBConnection] = {}
 
 
 class Embeddings:
@@ -233,32 +227,11 @@ class Embeddings:
 
     def _open(self) -> Table:
         if self._table is None:
-            found = open_table(self._store, self._tenant, self._embedder.id)
+            found = make_table(self._store, self._tenant, self._embedder.id, self._schema())
             with translated(self._tenant):
-                if found is None:
-                    connection = _connect(self._store, self._tenant)
-                    found = connection.create_table(self.name, schema=self._schema(), exist_ok=True)
                 settled(found, _make_unique)
             self._table = found
         return self._table
-
-
-def settled(table: Table, change: Callable[[Table], None]) -> None:
-    """Makes a change that looks first what there is to do, again where another process came between.
-
-    LanceDB itself tries only merges again, and neither columns nor indexes.
-    """
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            change(table)
-        except (RuntimeError, ValueError) as error:
-            if attempt == _ATTEMPTS or not any(
-                words in str(error) for words in ("commit conflict", "already exists", "index not found")
-            ):
-                raise
-            table.checkout_latest()  # type: ignore[no-untyped-call]
-        else:
-            return
 
 
 def _compact(table: Table) -> None:
@@ -283,22 +256,6 @@ def _without_terms(rows: pa.Table, schema: pa.Schema) -> pa.Table:
         if field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(len(rows), field.type))
     return rows
-
-
-def table_name(model: str) -> str:
-    """Name of the table of a model's vectors."""
-    return f"embeddings_{hashlib.sha256(model.encode()).hexdigest()[:16]}"
-
-
-def open_table(store: Store, tenant: str, model: str) -> Table | None:
-    """The table of a model, to be read; `None` where there is none."""
-    with translated(tenant):
-        try:
-            return _connect(store, tenant).open_table(table_name(model))
-        except ValueError as error:
-            if "not found" in str(error):
-                return None
-            raise
 
 
 def _within(first: int, end: int) -> str:
@@ -326,37 +283,3 @@ def _hash(text: str) -> bytes:
 def _portions(items: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(items), _LOOKED_UP):
         yield items[start : start + _LOOKED_UP]
-
-
-def _connect(store: Store, tenant: str) -> DBConnection:
-    """LanceDB where the tenant's objects lie. It opens S3 itself, from the variables that the store reads too."""
-    import lancedb
-
-    place = f"{store.url.rstrip('/')}/{keys.lance(tenant).rstrip('/')}"
-    if store.url.startswith("memory://"):
-        if place not in _memories:
-            _memories[place] = lancedb.connect("memory://")
-        return _memories[place]
-    if not store.url.startswith("s3://"):
-        return lancedb.connect(place.removeprefix("file://"))
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
-    options = {"region": os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"}
-    if endpoint:
-        options |= {"aws_endpoint": endpoint, "allow_http": str(endpoint.startswith("http://")).lower()}
-    return lancedb.connect(place, storage_options=options)
-
-
-@contextmanager
-def translated(tenant: str) -> Iterator[None]:
-    """LanceDB's errors as ours: it raises OSError, RuntimeError and ValueError alike. Over damaged files it may panic,
-    which is no `Exception`."""
-    try:
-        yield
-    except ContextPlaneError:
-        raise
-    except BaseException as error:
-        if not isinstance(error, (OSError, RuntimeError, ValueError)) and "Panic" not in type(error).__name__:
-            raise
-        what = f"the table of embeddings does not answer: {str(error).strip().splitlines()[0][:300]}"
-        remedy = "try again; if it is damaged, delete the folder lance and materialize: vectors are made anew"
-        raise Unavailable(what, where=f"tenant {tenant}", remedy=remedy) from error

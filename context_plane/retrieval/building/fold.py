@@ -19,7 +19,7 @@ from context_plane.parts import timeline
 from context_plane.parts.notes import Note, merge
 from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR, YEARS, Catalog, Part, month_of
 from context_plane.parts.timeline import Built, Progress
-from context_plane.retrieval.shards import entities, fulltext, near, vectors
+from context_plane.retrieval.shards import entities, fulltext, merging, near, vectors
 from context_plane.retrieval.text.analysis import Analyzer
 from context_plane.retrieval.text.documents import Document, Indexing, documents
 from context_plane.store import keys
@@ -186,7 +186,7 @@ def graph_key(tenant: str, part: Part) -> str:
 
 
 def _merge_fulltext(views: Sequence[tuple[memoryview, str]], meta: Mapping[str, Any]) -> tuple[bytes, int]:
-    shard = fulltext.merge([fulltext.decode(*each) for each in views])
+    shard = merging.merge([fulltext.decode(*each) for each in views])
     return shard.encode(meta), shard.rows
 
 

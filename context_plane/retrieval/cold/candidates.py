@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 from context_plane.canonical import digest
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY
-from context_plane.retrieval.building.embeddings import ROW_SUM, SUMMED, row_sums, settled, translated
+from context_plane.retrieval.building.embeddings import ROW_SUM, SUMMED, row_sums
+from context_plane.retrieval.building.lance import settled, translated
 from context_plane.retrieval.shards import arrays, entities, fulltext
 from context_plane.retrieval.shards.fulltext import FullText
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.retrieval.cold.ranged import Opened, Reader, Round
 from context_plane.retrieval.hot.index import Whole
-from context_plane.retrieval.shards import entities, fulltext
+from context_plane.retrieval.shards import entities, fulltext, merging
 from context_plane.retrieval.shards.entities import entity_hash
 from context_plane.retrieval.shards.fulltext import FullText
 from context_plane.retrieval.shards.vectors import Vectors
@@ -89,7 +89,7 @@ def read(
     round_.read()
     shards = [each.shard() for each in rows if each.spans]
     whole = _whole(reader, rows, texts, len(hashes), cut)
-    return Slice(fulltext.merge(shards) if shards else None, tuple(each() for each in near), whole)
+    return Slice(merging.merge(shards) if shards else None, tuple(each() for each in near), whole)
 
 
 def _whole(reader: Reader, rows: Sequence[_Rows], texts: Sequence[Source], terms: int, cut: int) -> Whole:

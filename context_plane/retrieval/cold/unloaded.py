@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Part
-from context_plane.retrieval.building.embeddings import open_table
 from context_plane.retrieval.building.fold import chosen, part_key
+from context_plane.retrieval.building.lance import open_table
 from context_plane.retrieval.cold import candidates, slices
 from context_plane.retrieval.cold.candidates import Asked, Candidates, analysis_of
 from context_plane.retrieval.cold.ranged import Reader

@@ -13,6 +13,7 @@ from mmap import mmap
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from context_plane.retrieval.filters import Filters, allowed_labels, allowed_types
+from context_plane.retrieval.hot.room import Room, new_room
 from context_plane.retrieval.shards.entities import entity_hash
 from context_plane.retrieval.shards.fulltext import FullText
 from context_plane.retrieval.text.documents import Declared
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _NAMES_KEPT: Final = 20_000
 _CUTS_KEPT: Final = 16
 _SAMPLED: Final = 1_024
-_STAMPS: Final = 2_000_000_000
 BEGINNING: Final = -(1 << 62)
 END: Final = 1 << 62
 
@@ -37,31 +37,6 @@ class Graph(Protocol):
 
     def near(self, query: Array, count: int) -> Array:
         """Keys of about `count` events, the nearest ones with high probability."""
-
-
-@dataclass
-class Room:
-    """Arrays that one search writes into. A buffer is zero, and a stamp unused, whenever no search holds the room."""
-
-    buffer: Array
-    """f32, a score per row."""
-    cosines: Array
-    """f32, a similarity per row; whatever was there before."""
-    stamps: Array
-    rows: Array
-    more: Array
-    kept: Array
-    sums: Array
-    """f32, zero a row; used where documents are chained."""
-    found: Array
-    stamp: int = 0
-
-    def next_stamps(self) -> int:
-        """A stamp that no row bears; nor does any the one after it."""
-        if self.stamp > _STAMPS:
-            self.stamps[:] = self.stamp = 0
-        self.stamp += 2
-        return self.stamp
 
 
 @dataclass(frozen=True)
@@ -289,21 +264,11 @@ class Index:
         try:
             return self._rooms.pop()
         except IndexError:
-            return self._new_room()
+            return new_room(self.rows, self.chained)
 
     def take_back(self, room: Room) -> None:
         """Keeps a room for the next search. Its buffer must be clean; one of a search that failed is not given back."""
         self._rooms.append(room)
-
-    def _new_room(self) -> Room:
-        import numpy as np
-
-        n = max(1, self.rows)
-        return Room(
-            np.zeros(n, np.float32), np.zeros(n, np.float32), np.zeros(n, np.int32), np.empty(n, np.int32),
-            np.empty(n, np.int32), np.empty(n, np.int32), np.zeros(n if self.chained else 1, np.float32),
-            np.empty(n if self.chained else 1, np.int32),
-        )  # fmt: skip
 
     def described(self, rows: Array, kernels: ModuleType) -> list[tuple[str, int, str, str, str, str]]:
         """Of each row's event: entity, time, source, id, type and text."""

@@ -24,7 +24,7 @@ from context_plane.retrieval.hot.base import EMBEDDED_AT_ONCE, Base
 from context_plane.retrieval.hot.index import Index, read_only
 from context_plane.retrieval.hot.merged import Merged
 from context_plane.retrieval.scoring import kernels
-from context_plane.retrieval.shards import fulltext, vectors
+from context_plane.retrieval.shards import fulltext, merging, vectors
 from context_plane.retrieval.text.analysis import Analyzer
 from context_plane.retrieval.text.documents import Indexing
 
@@ -218,7 +218,7 @@ class Loader:
         if len(parts) == 1:
             return fulltext.decode(*open_part(self.files, self._tenant, FULLTEXT, parts[0]))
         shards = [fulltext.decode(*open_part(self.files, self._tenant, FULLTEXT, part)) for part in parts]
-        shard = fulltext.merge(merged or shards, interleaved=bool(merged))
+        shard = merging.merge(merged or shards, interleaved=bool(merged))
         mapped = self._merged.keep(name, shard.encode({"parts": len(parts)}))
         return shard if mapped is None else fulltext.decode(mapped, name)
 

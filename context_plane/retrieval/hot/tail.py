@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from context_plane.retrieval.hot.index import Index
 from context_plane.retrieval.scoring import kernels
-from context_plane.retrieval.shards.fulltext import FullText, build, merge, take
+from context_plane.retrieval.shards.fulltext import FullText, build
+from context_plane.retrieval.shards.merging import merge, take
 from context_plane.retrieval.text.documents import Declared, Document
 
 if TYPE_CHECKING:

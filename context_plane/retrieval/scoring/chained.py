@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.retrieval.hot.index import Room
+from context_plane.retrieval.hot.room import Room
 from context_plane.retrieval.scoring.kernels import plain
 from context_plane.retrieval.scoring.kernels.costs import LOOKUP, POSTING
 from context_plane.retrieval.scoring.search import MOST_COMPARED, Search

@@ -14,7 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.retrieval.filters import Filters
-from context_plane.retrieval.hot.index import Index, Room, read_only
+from context_plane.retrieval.hot.index import Index, read_only
+from context_plane.retrieval.hot.room import Room
 from context_plane.retrieval.scoring.fusion import Fusion
 from context_plane.retrieval.scoring.kernels.costs import COMPARED, HOPEFUL, LOOKUP, NEIGHBOURS, POSTING, VISITED
 from context_plane.retrieval.scoring.question import Mode, Question, Statistics

@@ -334,7 +334,7 @@ def top(scores, order, k):
     # A heap whose root is the worst of the best: the lowest score, of equal ones the last in order.
     places = np.empty(k, np.int64)
     size = 0
-    for i in range(len(scores)):
+    for i in range(len(scores) if k else 0):
         score = scores[i]
         if size < k:
             at = size
