@@ -27,6 +27,9 @@ BUILT_IN: Final = ("init", "doctor", "demo", "ingest", "context", "search", "sql
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
 PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
 
+_THREADED: Final = frozenset({"lancedb", "duckdb", "pyarrow"})
+"""Libraries with threads of their own."""
+
 
 class Cortex(click.Group):
     """The group of all commands. Ends every run with an exit code, and every failed one with one line on stderr."""
@@ -50,7 +53,7 @@ class Cortex(click.Group):
         name = prog_name or "cortex"
         self._main_shell_completion(extra, name)
         code = self._run(list(sys.argv[1:] if args is None else args), name, extra)
-        if args is None and "lancedb" in sys.modules:
+        if args is None and not _THREADED.isdisjoint(sys.modules):
             _end(code)
         sys.exit(code)
 
@@ -77,7 +80,8 @@ class Cortex(click.Group):
 
 
 def _end(code: int) -> NoReturn:
-    """Ends the process without taking modules apart: while LanceDB's thread lives, DuckDB prints a page of leaks."""
+    """Ends the process without taking modules apart: while LanceDB's thread lives, DuckDB prints a page of leaks, and a
+    thread of DuckDB or Arrow that is just at work aborts a process whose work is done."""
     import atexit
 
     atexit._run_exitfuncs()  # noqa: SLF001 - what a regular exit would call first
