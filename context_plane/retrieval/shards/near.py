@@ -39,7 +39,11 @@ class Near:
 
     def near(self, query: Array, count: int) -> Array:
         """Keys of about `count` events, u64: the nearest ones with high probability, in no particular order."""
-        found: Array = self._index.search(query, count, threads=1).keys
+        # The compiled method itself: the library's wrapper around it takes a tenth of the time of the search.
+        keys, _, counts, *_ = self._index._compiled.search_many(  # noqa: SLF001
+            query.reshape(1, -1), count=count, exact=False, threads=1
+        )
+        found: Array = keys[0, : counts[0]]
         return found
 
     def keys(self) -> Array:
