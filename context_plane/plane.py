@@ -10,6 +10,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from context_plane.config import Settings, load_settings
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from context_plane.parts.view import View
     from context_plane.retrieval.building.embeddings import Embeddings
     from context_plane.retrieval.embedders import Embedder
+    from context_plane.retrieval.filters import Filters
     from context_plane.retrieval.hit import Hit
-    from context_plane.retrieval.searcher import Asked, Searcher
+    from context_plane.retrieval.searcher import Asked, Query, Searcher
     from context_plane.store.base import Store
 
 Events = str | os.PathLike[str] | IO[bytes] | Iterable[Any]
@@ -157,12 +159,9 @@ class ContextPlane:
         Everything ingested is searched, materialized or not. Raises `NotFound` for an unknown tenant, `InputError` for
         an impossible filter, mode or vector, `Infeasible` where vectors are asked for and there are none.
         """
-        from context_plane.retrieval.filters import make
-        from context_plane.retrieval.searcher import Query
-
+        filters_of, query_of = _search_terms()
         start, end = parse_cut(since, begins=True, where="since"), parse_cut(until, where="until")
-        filters = make(entity, type, labels, start, end)
-        asked = Query(query, filters, mode, k, vector).checked()
+        asked = query_of(query, filters_of(entity, type, labels, start, end), mode, k, vector).checked()
         state = self._known(tenant)
         return self._searcher(state).search(state.view(as_of, known_at), asked)
 
@@ -401,3 +400,12 @@ def _counted(items: Iterable[tuple[int, Any]], progress: Callable[[int], None]) 
         yield item
         if not count & 1023:
             progress(count)
+
+
+@cache
+def _search_terms() -> tuple[Callable[..., Filters], type[Query]]:
+    """What a search is put into. Found once: an import statement in every search would take a hundredth of its time."""
+    from context_plane.retrieval.filters import make
+    from context_plane.retrieval.searcher import Query as Asking
+
+    return make, Asking
