@@ -1,0 +1,160 @@
+"""Encoding: a JSON value as CTX, by what costs the fewest tokens.
+
+Here belongs the layout of a whole document: lines for the members of objects, tables for lists of objects and for
+objects whose members are alike, flow for the rest. What is written is read again and compared before it is returned.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from context_plane.ctx.data import flow
+from context_plane.ctx.data.decoding import decode
+from context_plane.ctx.data.equality import same
+from context_plane.ctx.data.planning import Mode
+from context_plane.ctx.data.tables import table
+from context_plane.ctx.tokens import counter
+from context_plane.errors import InputError
+
+_DEEPEST: Final = 40
+"""Objects within objects that are laid out in lines; what is deeper is flow."""
+_LEAST_ALIKE: Final = 2
+_LARGE: Final = 40
+"""Rows from which on a table is not compared with flow."""
+
+
+def encode(value: Any, mode: Mode = "verbatim") -> str:
+    """The CTX of a JSON value: never more tokens than its compact JSON.
+
+    Raises `InputError` for what JSON does not have: other types, keys that are no text, infinite numbers.
+    """
+    plain = compact_json(value)
+    least = counter()(plain)
+    for write in (_laid_out, _in_flow):
+        text = write(value, mode)
+        if counter()(text) < least and _decodes(text, value):
+            return text
+    return plain
+
+
+def _laid_out(value: Any, mode: Mode) -> str:
+    return "\n".join(_document(value, mode))
+
+
+def _in_flow(value: Any, mode: Mode) -> str:  # noqa: ARG001 - flow is the same in all modes
+    return flow.write(value)
+
+
+def compact_json(value: Any) -> str:
+    """A value as JSON without spaces. Raises `InputError`."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        what = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise InputError(f"no JSON value: {what}", where="value", remedy="give what JSON has") from error
+    return text
+
+
+def _decodes(text: str, value: Any) -> bool:
+    try:
+        return same(decode(text), value)
+    except InputError:
+        return False
+
+
+def _document(value: Any, mode: Mode) -> list[str]:
+    """The lines of a document."""
+    if isinstance(value, dict) and value:
+        lines = _members(value, mode, 0)
+        return lines if len(lines) > _LARGE else _cheaper(lines, [flow.write(value)])
+    if isinstance(value, (list, tuple)):
+        layouts = list(_list_layouts("", value, mode, 0))
+        if layouts:
+            return _cheapest(layouts)
+    return [flow.write(value)]
+
+
+def _members(value: dict[str, Any], mode: Mode, depth: int) -> list[str]:
+    """The lines of an object's members: short ones share a line, the others follow."""
+    indent = " " * depth
+    here, below = [], []
+    for name, each in value.items():
+        lines = _block(name, each, mode, depth)
+        if len(lines) == 1 and lines[0].startswith("\0"):
+            here.append(lines[0][1:])
+        else:
+            below += lines
+    return ([indent + ",".join(here)] if here else []) + below
+
+
+def _block(name: str, value: Any, mode: Mode, depth: int) -> list[str]:
+    """The lines of one member; a single one that begins with NUL where it may share a line with others."""
+    layouts = list(_layouts(name, value, mode, depth))
+    if not layouts or all(len(lines) <= _LARGE for lines in layouts):
+        layouts.append([f"\0{flow.key(name)}:{flow.write(value)}"])
+    return _cheapest(layouts)
+
+
+def _layouts(name: str, value: Any, mode: Mode, depth: int) -> Iterator[list[str]]:
+    """How a member may be laid out in lines of its own."""
+    start = " " * depth + flow.key(name)
+    if isinstance(value, dict) and value and depth < _DEEPEST:
+        kinds = set(map(type, value.values()))
+        alike = len(value) >= _LEAST_ALIKE and kinds == {dict} and all(value.values())
+        made = table(list(value.values()), mode, list(value)) if alike else None
+        if made is not None:
+            yield [f"{start}[{len(value)}{made.head}", *made.lines]
+        if not kinds.isdisjoint((dict, list)) and (made is None or len(value) <= _LARGE):
+            yield [f"{start}:", *_members(value, mode, depth + 1)]
+    elif isinstance(value, (list, tuple)):
+        yield from _list_layouts(start, value, mode, depth)
+
+
+def _list_layouts(start: str, value: Sequence[Any], mode: Mode, depth: int) -> Iterator[list[str]]:
+    """How a list may be laid out in lines: as a table, or item by item where these hold more than scalars."""
+    rows = _table(start, value, mode) if _is_table(value) else None
+    if rows is not None:
+        yield rows
+        if not any("[{" in line for line in rows):
+            return  # nothing in the cells would gain by lines of its own
+    if depth < _DEEPEST and any(type(each) is dict and not _flat(each) for each in value):
+        yield [f"{start}[{len(value)}]:", *_items(value, mode, depth)]
+
+
+def _flat(value: dict[str, Any]) -> bool:
+    return set(map(type, value.values())).isdisjoint((dict, list, tuple))
+
+
+def _items(values: Sequence[Any], mode: Mode, depth: int) -> Iterator[str]:
+    """The lines of a list's items, each of which begins with a dash."""
+    for value in values:
+        if isinstance(value, dict) and value:
+            first, *rest = _members(value, mode, depth + 1)
+            yield f"{' ' * depth}-{first[depth + 1 :]}"
+            yield from rest
+        else:
+            yield f"{' ' * depth}-{flow.write(value)}"
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) > 1 and all(type(each) is dict and each for each in value)
+
+
+def _table(start: str, rows: Sequence[dict[str, Any]], mode: Mode) -> list[str] | None:
+    made = table(rows, mode)
+    return None if made is None else [f"{start}[{len(rows)}{made.head}", *made.lines]
+
+
+def _cheaper(one: list[str], other: list[str]) -> list[str]:
+    return _cheapest([one, other])
+
+
+def _cheapest(layouts: Sequence[list[str]]) -> list[str]:
+    if len(layouts) == 1:
+        return layouts[0]
+    return min(layouts, key=lambda lines: counter()("\n".join(lines).replace("\0", "")))
