@@ -50,7 +50,7 @@ class _Reader:
         elif _ITEMS_FOLLOW.match(first):
             self.check()
             value = self.items(first, 0, 0)
-        elif first[:1] in ("{", "[", '"') or not _is_member(first):
+        elif first[:1] in ("{", "[") or not _is_member(first):
             whole = "\n".join(self.lines)
             value, end = flow.scan(whole)
             if whole[end:].strip(" \t\r\n"):

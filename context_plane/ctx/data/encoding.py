@@ -49,6 +49,7 @@ def _in_flow(value: Any, mode: Mode) -> str:  # noqa: ARG001 - flow is the same 
 
 def compact_json(value: Any) -> str:
     """A value as JSON without spaces. Raises `InputError`."""
+    _check_keys(value)
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         text.encode()
@@ -58,6 +59,20 @@ def compact_json(value: Any) -> str:
         what = "it is nested too deep" if isinstance(error, RecursionError) else str(error)
         raise InputError(f"no JSON value: {what}", where="value", remedy="give what JSON has") from error
     return text
+
+
+def _check_keys(value: Any) -> None:
+    """Raises `InputError` for a key that is no text: `json` would make one of a number, and the value another."""
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict):
+            if not all(type(name) is str for name in each):
+                odd = next(name for name in each if type(name) is not str)
+                raise InputError(f"the key {odd!r:.60} is no text", where="value", remedy="JSON has text as keys alone")
+            todo += [inner for inner in each.values() if isinstance(inner, (dict, list, tuple))]
+        elif isinstance(each, (list, tuple)):
+            todo += [inner for inner in each if isinstance(inner, (dict, list, tuple))]
 
 
 def _decodes(text: str, value: Any) -> bool:

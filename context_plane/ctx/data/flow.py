@@ -11,7 +11,6 @@ import re
 from typing import Any, Final
 
 from context_plane.ctx.data.scalars import Style, quoted, read
-from context_plane.errors import InputError
 
 STYLE: Final = Style(",:[]{}")
 _KEY: Final = re.compile(r"[^\W\d][\w$./ -]*(?<! )|[$][\w$./-]*")
@@ -28,7 +27,7 @@ def key(name: str) -> str:
 
 
 def write(value: Any) -> str:
-    """A value as flow. Raises `InputError` for what JSON cannot hold."""
+    """A value as flow; its keys are text. Raises `InputError` for what JSON cannot hold."""
     out: list[str] = []
     todo: list[Any] = [_Value(value)]
     while todo:
@@ -38,7 +37,7 @@ def write(value: Any) -> str:
         elif isinstance(item.value, dict):
             todo.append("}")
             for name, each in reversed(list(item.value.items())):
-                todo += [_Value(each), f"{_checked(name)}:", ","]
+                todo += [_Value(each), f"{key(name)}:", ","]
             if item.value:
                 todo.pop()
             todo.append("{")
@@ -61,12 +60,6 @@ class _Value:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-
-
-def _checked(name: Any) -> str:
-    if not isinstance(name, str):
-        raise InputError(f"the key {name!r:.60} is no text", where="value", remedy="JSON has text as keys alone")
-    return key(name)
 
 
 def scan(text: str, at: int = 0) -> tuple[Any, int]:

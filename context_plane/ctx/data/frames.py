@@ -53,7 +53,7 @@ class Records:
     def values(self, cells: Sequence[str]) -> list[Any]:
         """The lists."""
         marks = self.frame.marks
-        split = [[] if cell == "[]" else cut(cell, marks.item) for cell in cells]
+        split = [[] if cell == "[]" else cut(cell, marks.item, marks.cell) for cell in cells]
         rows = iter(self.frame.rows([cut(item, marks.cell) for items in split for item in items]))
         return [[next(rows) for _ in items] for items in split]
 

@@ -54,8 +54,11 @@ def column(values: Sequence[Any], mode: Mode, marks: Marks, style: Style, everyw
     if kinds != {str}:
         return best
     for codec, cells in _of_strings(values, plain, mode, style):
-        cost = _cost(cells, marks) + _count(codec.head)
-        worth = _WORTH * len(values) if isinstance(codec, Codes) else 1
+        if isinstance(codec, Words):
+            cost, worth = _cost(cells, marks), -1.0  # no quotes are worth a token: they are easier to read
+        else:
+            cost = _cost(cells, marks) + _count(codec.head)
+            worth = _WORTH * len(values) if isinstance(codec, Codes) else 1.0
         if cost + worth < best.cost:
             best = Planned(codec, cells, cost)
     return best
@@ -64,8 +67,8 @@ def column(values: Sequence[Any], mode: Mode, marks: Marks, style: Style, everyw
 def _of_strings(
     values: Sequence[str], plain: Sequence[str], mode: Mode, style: Style
 ) -> Iterable[tuple[Codec, list[str]]]:
-    if any(cell[:1] == '"' for cell in plain):
-        yield Words(), style.texts(values)
+    if any(cell[:1] == '"' for cell in plain) and (texts := style.texts(values)) != plain:
+        yield Words(), texts
     if mode == "verbatim" or len(values) < _LEAST_ROWS:
         return
     times = _times(values)

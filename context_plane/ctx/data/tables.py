@@ -45,7 +45,7 @@ class Table:
 
 
 def table(rows: Sequence[dict[str, Any]], mode: Mode, keys: Sequence[str] | None = None) -> Table | None:
-    """Rows (under `keys`, where they are an object's members) in the cheapest layout; `None` where they are no table."""
+    """Rows (under `keys`, where they are an object's members) in the cheapest layout; `None` where they are none."""
     best = _cheapest(rows, keys, [Layout(",", kinds, mode) for kinds in (False, True)])
     if best is None:
         return None
