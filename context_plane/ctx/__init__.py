@@ -1,1 +1,4 @@
-"""The CTX format: counting tokens, and later encoding, decoding and verifying."""
+"""The CTX format: counting tokens, encoding, decoding and verifying (docs/spec/ctx.md).
+
+`documents` is the way in: data (`data`) and text (`prose`) alike, with what was gained and how much of it is certain.
+"""

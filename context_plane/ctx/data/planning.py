@@ -130,8 +130,8 @@ def given(columns: dict[Path, Sequence[Any]], plans: dict[Path, Planned]) -> dic
         if path in deciding:
             continue
         for by in few:
-            if by == path or by in found:
-                continue
+            if by == path or by in found or any(kind is not str for kind, _ in few[by]):
+                continue  # that a number decides something is more often chance than meaning
             meanings = _decided(few[by], few[path])
             codec = Given(by, meanings) if meanings else None
             if codec is not None and _count(codec.head) + 1 < plans[path].cost:

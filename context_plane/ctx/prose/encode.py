@@ -1,0 +1,131 @@
+"""Encoding: a text with fewer tokens, of which the encoder has seen that it decodes to what its mode promises.
+
+Here belongs which forms of a text are tried in which mode, and what is returned when one does not do: the next safer,
+and in the end the text as it is. Nothing is returned that was not decoded and compared, or that has more tokens than
+the text (but for the line before a text that itself begins with the mark of the format).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from context_plane.ctx import tokens
+from context_plane.ctx.prose import exact, legend
+from context_plane.ctx.prose.blocks import Block
+from context_plane.ctx.prose.check import Level, compare
+from context_plane.ctx.prose.decode import decode
+from context_plane.ctx.prose.header import MARK, Head, Mode
+from context_plane.ctx.prose.lines import split_lines
+from context_plane.ctx.prose.parse import parse
+from context_plane.ctx.prose.render import render
+from context_plane.ctx.prose.semantic import reduced
+from context_plane.ctx.prose.wrapping import Layout, layout_of
+from context_plane.errors import InputError
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_PROMISED: Final = {
+    Mode.EXACT: Level.BYTES,
+    Mode.VERBATIM: Level.STRUCTURE,
+    Mode.COMPACT: Level.STRUCTURE,
+    Mode.SEMANTIC: Level.FACTS,
+}
+
+
+def encode(text: str, mode: Mode) -> str:
+    """The text in the form of `mode` with the fewest tokens, of a safer mode if that has fewer, or as it is.
+
+    Raises `InputError` for a lone surrogate, which is not text.
+    """
+    found = _SURROGATE.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError(
+            f"the text holds the lone surrogate U+{ord(found[0]):04X}",
+            where=f"line {line}, character {found.start()}",
+            remedy="decode the bytes it came from as UTF-8, with errors='replace' if they are damaged",
+        )
+    count = tokens.counter()
+    best = Head().written() + text if text.startswith(MARK) else text
+    fewest = count(best)
+    for candidate in _candidates(text, Mode(mode), count):
+        cost = count(candidate)
+        if cost < fewest and _holds(text, candidate, Mode(mode)):
+            best, fewest = candidate, cost
+    return best
+
+
+def _holds(text: str, candidate: str, mode: Mode) -> bool:
+    """Whether a candidate decodes to what the mode promises."""
+    try:
+        decoded = decode(candidate)
+    except InputError:
+        return False
+    level = compare(text, decoded, least=_PROMISED[mode]).level
+    return level is not None and level <= _PROMISED[mode]
+
+
+def _candidates(text: str, mode: Mode, count: Callable[[str], int]) -> Iterator[str]:
+    if mode is Mode.EXACT:
+        yield from _exact(text, count)
+        return
+    blocks = parse(text)
+    body = _body(text, blocks, blocks, count)
+    if mode is Mode.SEMANTIC:
+        fewer = tuple(map(reduced, blocks))
+        if fewer != blocks:
+            less = _body(text, fewer, blocks, count)
+            yield Head(mode).written() + less
+            yield _referring(mode, less, count)
+            return
+    yield Head(Mode.VERBATIM).written() + body
+    if mode is Mode.VERBATIM:
+        return
+    yield _referring(Mode.COMPACT, body, count)
+    if count(body) > count(text):
+        yield _referring(Mode.EXACT, "\n".join(exact.compressed(text.split("\n"), Layout())), count)
+
+
+def _exact(text: str, count: Callable[[str], int]) -> Iterator[str]:
+    lines = text.split("\n")
+    layout = layout_of(lines)
+    for each in dict.fromkeys((layout, Layout())):
+        body = "\n".join(exact.compressed(lines, each))
+        options = (("w", each.width), ("i", each.indent), ("s", each.sentence_ends), ("h", int(each.hyphens)))
+        given = tuple((key, str(value)) for key, value in options if value)
+        yield Head(Mode.EXACT, given).written() + body
+        yield _referring(Mode.EXACT, body, count, given)
+
+
+def _referring(mode: Mode, body: str, count: Callable[[str], int], options: tuple[tuple[str, str], ...] = ()) -> str:
+    entries, rest = legend.refer(body, count)
+    return Head(mode, options, tuple(entries)).written() + rest
+
+
+def _body(text: str, blocks: tuple[Block, ...], original: tuple[Block, ...], count: Callable[[str], int]) -> str:
+    """The text of blocks; where a form is not read back as them, of their section as it was before."""
+    for hard in (False, True):
+        body = render(blocks, count, hard=hard)
+        if parse(body) == blocks:
+            return body
+    return "\n".join(_sections(text, blocks, original, count))
+
+
+def _sections(
+    text: str, blocks: tuple[Block, ...], original: tuple[Block, ...], count: Callable[[str], int]
+) -> Iterator[str]:
+    """The text of each part under a heading, in the shortest form that is read back: anew, or its source lines."""
+    lines = split_lines(text)
+    starts = [at for at, block in enumerate(original) if at == 0 or (block.kind == "heading" and block.quote == (0, 0))]
+    for start, end in zip(starts, [*starts[1:], len(original)], strict=True):
+        if start and original[start].apart:
+            yield ""
+        for part in (blocks[start:end], original[start:end]):
+            body = render(part, count)
+            if parse(body) == part:
+                yield body
+                break
+        else:
+            last = original[end].at if end < len(original) else len(lines)
+            yield "\n".join(lines[original[start].at : last]).rstrip("\n")
