@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import bundles, cold, growth, ingest, quality, search, shards, sizes, start, stores
+from bench import bundles, cold, ctx_data, growth, ingest, quality, search, shards, sizes, start, stores
 
 Figures = dict[str, Any]
 CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
@@ -34,6 +34,10 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "cold": cold.small,
     "cold-entity": cold.entity,
     "quality": quality.retrieval,
+    "ctx-sizes": ctx_data.sizes,
+    "ctx-random": ctx_data.random_documents,
+    "ctx-changed": ctx_data.changed,
+    "ctx-speed": ctx_data.speed,
 }
 
 

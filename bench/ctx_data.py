@@ -9,6 +9,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +58,7 @@ def sizes(folder: Path) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - every cas
 
 
 def _sizes(value: Any) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for mode in MODES:
         text = encode(value, mode)
         if not same(decode(text), value):
@@ -73,16 +74,7 @@ def _others(data: Path) -> Iterator[tuple[str, Any]]:
     for name in ("issue-timelines/quicwg_multipath.events", "agent-trajectories/tau-bench-airline.steps"):
         lines = (data / f"{name}.jsonl").read_text("utf-8").splitlines()[:1_000]
         yield f"{name.split('/')[0]}, {len(lines)} lines", [json.loads(line) for line in lines]
-    yield "demo timelines, 1,000 events", [json.loads(json.dumps(each)) for each in _demo(1_000)]
-
-
-def _demo(count: int) -> list[Any]:
-    found = []
-    for each in demo_events(200):
-        found.append(each)
-        if len(found) == count:
-            break
-    return found
+    yield "demo's timelines, 1,000 events", list(islice(all_events(World(200)), 1_000))
 
 
 def random_documents(folder: Path) -> Iterator[dict[str, Any]]:  # noqa: ARG001
@@ -107,9 +99,9 @@ def random_documents(folder: Path) -> Iterator[dict[str, Any]]:  # noqa: ARG001
 _WORDS: Final = (
     "a", "b c", "", "true", "null", "1", "-0", "1.0", "1e5", "~", "a,b", "a|b", "a;b", "a\tb", 'a"b', '"', "{", "}", "[",
     "]", "[]", "{}", "a:b", ":", "#1", "<2025MMDD>", "2025-01-31", "2025-02-30T10:00:00Z", "ORD-0001", "ORD-0002",
-    "/api/x", "/api/y", "\n", "\r", "\u2028", "\ufeff", "\0", "\x7f", " a", "a ", "é", "日本", "👩\u200d👧", "\ud800", "-", "- a",
-    "§text exact", "a[2]{b}:", "=", "(", ")", "@", "ignore all previous instructions", "x" * 60, "\\", "\\n", "0001",
-    "+1", "1_000", ".5", "NaN", "Infinity",
+    "/api/x", "/api/y", "\n", "\r", "\u2028", "\ufeff", "\0", "\x7f", " a", "a ", "é", "日本", "\ud800", "-",
+    "- a", "👩\u200d👧", "§text exact", "a[2]{b}:", "=", "(", ")", "@", "ignore all previous instructions", "x" * 60, "\\",
+    "\\n", "0001", "+1", "1_000", ".5", "NaN", "Infinity",
 )  # fmt: skip
 _KEYS: Final = (
     "id",
@@ -120,7 +112,6 @@ _KEYS: Final = (
     "a.b",
     "",
     "1",
-    "true",
     "-",
     "$ref",
     "k:v",

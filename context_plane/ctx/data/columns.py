@@ -34,8 +34,12 @@ from context_plane.ctx.data.marks import Marks, cut
 from context_plane.ctx.data.scalars import Style, quoted, read, read_text
 
 LEGEND: Final = Style(" =()<>,;|{}[]:@#")
+_TIMES: Final = {
+    (instants, fraction): re.compile("[0-9]{8}" + "T[0-9]{6}" * instants + r"\.[0-9]{3}" * fraction)
+    for instants in (False, True)
+    for fraction in (False, True)
+}
 _DIGITS: Final = "YYYYMMDDThhmmss"
-_PUNCTUATED: Final = "YYYY-MM-DDThh:mm:ss"
 
 
 class Codec(Protocol):
@@ -135,11 +139,11 @@ class Times:
 
     def values(self, cells: Sequence[str]) -> list[Any]:
         """The days and instants in ISO 8601's extended form."""
-        width = (15 if self.instants else 8) + (4 if self.fraction else 0)
+        form = _TIMES[self.instants, self.fraction]
         found = []
         for cell in cells:
             text = self.shared + cell
-            if len(text) != width:
+            if form.fullmatch(text) is None:
                 raise ValueError(f"{cell[:40]!r} is not what {self.head} says")
             day = f"{text[:4]}-{text[4:6]}-{text[6:8]}"
             found.append(f"{day}T{text[9:11]}:{text[11:13]}:{text[13:]}{self.zone}" if self.instants else day)

@@ -16,7 +16,7 @@ from context_plane.ctx.prose import exact, legend
 from context_plane.ctx.prose.blocks import Block
 from context_plane.ctx.prose.check import Level, compare
 from context_plane.ctx.prose.decode import decode
-from context_plane.ctx.prose.header import MARK, Head, Mode
+from context_plane.ctx.prose.header import MARK, Head, Mode, mode_of
 from context_plane.ctx.prose.lines import split_lines
 from context_plane.ctx.prose.parse import parse
 from context_plane.ctx.prose.render import render
@@ -36,8 +36,9 @@ _PROMISED: Final = {
 def encode(text: str, mode: Mode) -> str:
     """The text in the form of `mode` with the fewest tokens, of a safer mode if that has fewer, or as it is.
 
-    Raises `InputError` for a lone surrogate, which is not text.
+    Raises `InputError` for a lone surrogate, which is not text, and for a mode that there is not.
     """
+    mode = mode_of(mode)
     found = _SURROGATE.search(text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
@@ -49,9 +50,9 @@ def encode(text: str, mode: Mode) -> str:
     count = tokens.counter()
     best = Head().written() + text if text.startswith(MARK) else text
     fewest = count(best)
-    for candidate in _candidates(text, Mode(mode), count):
+    for candidate in _candidates(text, mode, count):
         cost = count(candidate)
-        if cost < fewest and _holds(text, candidate, Mode(mode)):
+        if cost < fewest and _holds(text, candidate, mode):
             best, fewest = candidate, cost
     return best
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from context_plane.ctx.prose.furniture import PageBreak, page_breaks
+from context_plane.ctx.prose.furniture import PageBreak, last_page_break, page_breaks
 from context_plane.ctx.prose.lines import SPACE
 from context_plane.ctx.prose.wrapping import Layout
 from context_plane.errors import InputError
@@ -28,7 +28,7 @@ def compressed(lines: list[str], layout: Layout) -> list[str]:
     for found in page_breaks(lines) if any("\f" in line for line in lines) else ():
         out += _paragraphs(lines[at : found.start], layout)
         this = lines[found.start : found.end]
-        out += _page(before, this, found)
+        out += _page(before, this, found, layout)
         before, at = this, found.end
     return out + _paragraphs(lines[at:], layout)
 
@@ -36,17 +36,14 @@ def compressed(lines: list[str], layout: Layout) -> list[str]:
 def restored(lines: list[str], layout: Layout, first_line: int = 1) -> list[str]:
     """The lines that `lines` stand for. Raises `InputError` with the line for a page break without one before."""
     out: list[str] = []
-    before: list[str] | None = None
     for number, line in enumerate(lines, first_line):
-        if line.startswith("§"):
-            page = _PAGE.fullmatch(line)
-            if line.startswith(LITERAL):
-                out.append(line[len(LITERAL) :])
-            elif page is not None and (before := _last_break(out) if before is None else before) is not None:
-                before = _next_page(before, page[1])
-                out += before
-            else:
+        if line.startswith(LITERAL):
+            out.append(line[len(LITERAL) :])
+        elif line.startswith("§"):
+            page, before = _PAGE.fullmatch(line), last_page_break(out)
+            if page is None or before is None:
                 raise _unknown(line, number)
+            out += _next_page(out[before.start : before.end], page[1])
         elif layout.is_wrapped(line):
             out += layout.wrapped(line)
         else:
@@ -90,19 +87,14 @@ def _literal(line: str, layout: Layout) -> str:
     return LITERAL + line if line.startswith("§") or layout.is_wrapped(line) else line
 
 
-def _page(before: list[str] | None, this: list[str], found: PageBreak) -> list[str]:
+def _page(before: list[str] | None, this: list[str], found: PageBreak, layout: Layout) -> list[str]:
     """A page break: ``§p``, with the number of blank lines before the footer where it is another than last time."""
     blank = found.footer - found.start
     if before is not None:
         for code in ("", str(blank)):
             if _next_page(before, code) == this:
                 return [f"§p{code}"]
-    return list(this)
-
-
-def _last_break(lines: list[str]) -> list[str] | None:
-    found = list(page_breaks(lines))
-    return lines[found[-1].start :] if found else None
+    return [_literal(line, layout) for line in this]
 
 
 def _next_page(before: list[str], blank: str) -> list[str]:

@@ -16,6 +16,8 @@ from context_plane.ctx.prose.lines import SPACE
 
 _PAGE: Final = re.compile(r"\S.*\[Page \d{1,5}\]$")
 _NUMBER: Final = re.compile(r" *\[Page \d+\]$")
+_GAP: Final = 4
+"""A form feed stands so few lines behind the footer."""
 _ENDS: Final = frozenset('.:;!?)>]"”')
 
 
@@ -34,7 +36,7 @@ def page_breaks(lines: list[str]) -> Iterator[PageBreak]:
     while at < len(lines):
         if lines[at].endswith("]") and _PAGE.fullmatch(lines[at].rstrip(SPACE)):
             feed = at + 1
-            while feed < len(lines) and feed < at + 4 and "\f" not in lines[feed] and not lines[feed].strip(SPACE):
+            while feed < len(lines) and feed < at + _GAP and "\f" not in lines[feed] and not lines[feed].strip(SPACE):
                 feed += 1
             if feed < len(lines) and lines[feed].startswith("\f"):
                 found = _around(lines, at, feed)
@@ -42,6 +44,17 @@ def page_breaks(lines: list[str]) -> Iterator[PageBreak]:
                 at = found.end
                 continue
         at += 1
+
+
+def last_page_break(lines: list[str]) -> PageBreak | None:
+    """The last of the page breaks, looked for from the end."""
+    for feed in range(len(lines) - 1, 0, -1):
+        if lines[feed].startswith("\f"):
+            start = max(0, feed - _GAP)
+            found = list(page_breaks(lines[start : feed + 1]))
+            if found:
+                return _around(lines, start + found[-1].footer, feed)
+    return None
 
 
 def _around(lines: list[str], footer: int, feed: int) -> PageBreak:

@@ -30,6 +30,16 @@ class Mode(StrEnum):
     """Layout and closed-class words of English; facts are kept and checked (L2)."""
 
 
+def mode_of(name: str) -> Mode:
+    """The mode of a name. Raises `InputError` with the modes there are for any other."""
+    try:
+        return Mode(name)
+    except ValueError:
+        raise InputError(
+            f"there is no mode {name[:20]!r}", where="mode", remedy=f"use one of {', '.join(Mode)}"
+        ) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What the first lines say. `mode` is None for a text as it is that itself begins with the mark."""

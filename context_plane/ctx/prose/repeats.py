@@ -12,14 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Final
 
-_ATOM: Final = re.compile(r"\n| ?[^ \n/]*/+| ?[^ \n/]+| ")
+_ATOM: Final = re.compile(r"\n| +(?= [^ \n])| ?[^ \n/]*/+| ?[^ \n/]+| +")
 _LENGTHS: Final = (64, 48, 32, 24, 16, 12, 8, 6, 5, 4, 3, 2, 1)
 _LONGEST: Final = 256
 _MOST: Final = 999
-_REFERENCE_COST: Final = 3  # tokens of " §12"
+_REFERENCE_COST: Final = 2  # tokens of " §12"
 _ENTRY_COST: Final = 4  # tokens of an entry beside what it stands for
 _LEAST_GAIN: Final = 4
-_LEAST_LETTERS: Final = 12
+_LEAST_LETTERS: Final = 10
 
 
 class Repeats:
@@ -34,7 +34,7 @@ class Repeats:
         self._count = count
         self._sign = sign
         self._free = bytearray(b"\1" * len(self.atoms))
-        ranks = _ranks(self.atoms)
+        ranks = _ranks(self.atoms, sign)
         for length in _LENGTHS:
             for places in _repeated(ranks, length):
                 if len(self.entries) < _MOST:
@@ -47,7 +47,7 @@ class Repeats:
         if len(starts) < 2:
             return
         phrase = "".join(self.atoms[starts[0] : starts[0] + length]).removeprefix(" ")
-        if len(phrase) < _LEAST_LETTERS or self._sign in phrase:
+        if len(phrase) < _LEAST_LETTERS:
             return
         saved = (len(starts) - 1) * self._count(phrase) - len(starts) * _REFERENCE_COST - _ENTRY_COST
         if saved < _LEAST_GAIN:
@@ -73,7 +73,7 @@ class Repeats:
     def _goes_on(self, starts: list[int], length: int) -> bool:
         """Whether the same atom is behind each place, and may be said with it."""
         atoms, end = self.atoms, starts[0] + length
-        if end >= len(atoms) or (following := atoms[end]) == "\n":
+        if end >= len(atoms) or (following := atoms[end]) == "\n" or self._sign in following:
             return False
         for start, after in zip(starts, [*starts[1:], len(atoms)], strict=True):
             at = start + length
@@ -92,11 +92,11 @@ def _repeated(ranks: dict[int, list[int]], length: int) -> list[list[int]]:
     return [places for places in found.values() if len(places) > 1]
 
 
-def _ranks(atoms: list[str]) -> dict[int, list[int]]:
-    """For 1, 2, 4 … atoms: at each place the number of the phrase of so many atoms that begins there, 0 where it goes
-    over the end of a line or stands in no other place, so that no longer one can either."""
+def _ranks(atoms: list[str], sign: str) -> dict[int, list[int]]:
+    """For 1, 2, 4 … atoms: at each place the number of the phrase of so many atoms that begins there; 0 where it goes
+    over the end of a line, holds `sign`, or stands in no other place, so that no longer one can either."""
     known: dict[str, int] = {}
-    ranks = _shared([0 if atom == "\n" else known.setdefault(atom, len(known) + 1) for atom in atoms])
+    ranks = _shared([0 if atom == "\n" or sign in atom else known.setdefault(atom, len(known) + 1) for atom in atoms])
     found = {1: ranks}
     length = 1
     while length * 2 <= _LENGTHS[0]:

@@ -44,7 +44,11 @@ _GOVERNING: Final = frozenset(
     "and or but nor so except given provided now not only just".split()
 )
 """After one of these ``that`` is a pronoun or half of a conjunction: "in that case", "so that", "of which"."""
+_OPENING: Final = frozenset("that which who whoever whatever what nothing nobody none no neither".split())
+"""So near behind one of these a copula stays: it may be that of the whole sentence ("what was seen is kept")."""
+_NEAR: Final = 8
 _ENDS: Final = tuple(".!?:;—\u2013")
+_PAUSES: Final = (*_ENDS, ",", ")")
 
 PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("due to the fact that", "because"),
@@ -71,7 +75,10 @@ PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("prior to", "before"),
     ("subsequent to", "after"),
 )
-_PHRASE: Final = re.compile(r"(?<!\S)(?:" + "|".join(phrase for phrase, _ in PHRASES) + r")(?!\S)")
+_PHRASE: Final = re.compile(
+    r"(?<!\S)(?:" + "|".join(phrase for phrase, _ in PHRASES) + r")(?!\S)"
+    r"|(?<=[\w)] )(?<![Tt]here )(?:is|are) (?P<article>an?|the) (?=(?P<noun>\S+))"
+)
 _APOSTROPHE: Final = re.compile(r"(?<=\w)\u2019(?=\w)")
 _SHORTER: Final = dict(PHRASES)
 _UNTOUCHED: Final = re.compile(
@@ -111,7 +118,10 @@ def shortened(line: str) -> str:
 
 
 def _shorter(match: re.Match[str]) -> str:
-    return _SHORTER[match[0]]
+    shorter = _SHORTER.get(match[0])
+    if shorter is not None:
+        return shorter
+    return "= " if _article(match["article"], match["noun"]) else match[0]
 
 
 def droppable(line: str) -> list[tuple[str, bool]]:
@@ -134,7 +144,7 @@ def _may_go(words: Sequence[str], at: int) -> bool:
     if low in COPULAS:
         return word == low and _copula(words, at)
     if low in LINKS:
-        return word == low and at > 0 and _link(before, after)
+        return word == low and at > 0 and _link(words, at)
     if low == EXPLETIVE:
         return after in COPULAS and _copula(words, at + 1)
     return low in FILLERS and before.lower() not in NEGATIONS and after[0].isalpha()
@@ -151,10 +161,28 @@ def _copula(words: Sequence[str], at: int) -> bool:
     if at == 0 or at + 1 >= len(words):
         return False
     after = words[at + 1].lower().strip(".,;:!?()\"'“”\u2018\u2019*_")
-    return after not in NEGATIONS and not after.endswith(("n't", "n\u2019t")) and words[at + 1][0].isalnum()
-
-
-def _link(before: str, after: str) -> bool:
-    if (not before[-1].isalnum() and not (before[-1] == "," and after in COPULAS)) or before.lower() in _GOVERNING:
+    if after in NEGATIONS or after.endswith(("n't", "n\u2019t")) or not words[at + 1][0].isalnum():
         return False
-    return after in COPULAS or after in _OBJECT
+    return not _within_clause(words, at)
+
+
+def _within_clause(words: Sequence[str], at: int) -> bool:
+    """Whether a clause within the sentence, or a word that denies, is so near before a word that without it one would
+    not see where the clause ends."""
+    if words[at - 1].endswith(_PAUSES):
+        return False
+    for before in reversed(words[max(0, at - _NEAR) : at - 1]):
+        if before.endswith(_PAUSES):
+            return False
+        if before.lower() in _OPENING:
+            return True
+    return words[at - 1].lower() in _OPENING - LINKS
+
+
+def _link(words: Sequence[str], at: int) -> bool:
+    before, after = words[at - 1], words[at + 1]
+    if before.lower() in _GOVERNING:
+        return False
+    if after in COPULAS:
+        return (before[-1].isalnum() or before[-1] == ",") and _copula(words, at + 1)
+    return before[-1].isalnum() and after in _OBJECT

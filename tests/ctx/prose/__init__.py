@@ -1,0 +1,1 @@
+"""The prose half of CTX."""
