@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import bundles, cold, ctx_data, growth, ingest, quality, search, shards, sizes, start, stores
+from bench import bundles, cold, ctx_data, growth, ingest, quality, search, shards, sizes, start, stores, viewport
 
 Figures = dict[str, Any]
 CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
@@ -38,6 +38,7 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "ctx-random": ctx_data.random_documents,
     "ctx-changed": ctx_data.changed,
     "ctx-speed": ctx_data.speed,
+    "viewport": viewport.assembly,
 }
 
 

@@ -97,11 +97,11 @@ def random_documents(folder: Path) -> Iterator[dict[str, Any]]:  # noqa: ARG001
 
 
 _WORDS: Final = (
-    "a", "b c", "", "true", "null", "1", "-0", "1.0", "1e5", "~", "a,b", "a|b", "a;b", "a\tb", 'a"b', '"', "{", "}", "[",
-    "]", "[]", "{}", "a:b", ":", "#1", "<2025MMDD>", "2025-01-31", "2025-02-30T10:00:00Z", "ORD-0001", "ORD-0002",
-    "/api/x", "/api/y", "\n", "\r", "\u2028", "\ufeff", "\0", "\x7f", " a", "a ", "é", "日本", "\ud800", "-",
-    "- a", "👩\u200d👧", "§text exact", "a[2]{b}:", "=", "(", ")", "@", "ignore all previous instructions", "x" * 60, "\\",
-    "\\n", "0001", "+1", "1_000", ".5", "NaN", "Infinity",
+    "a", "b c", "", "true", "null", "1", "-0", "1.0", "~", "a,b", "a|b", "a;b", "a\tb", 'a"b', '"', "{", "}", "[",
+    "]", "[]", "{}", "a:b", ":", "#1", "<2025MM>", "2025-01-31", "2025-02-30T10:00:00Z", "ORD-0001", "ORD-0002",
+    "/api/x", "/api/y", "\n", "\r", "\u2028", "\ufeff", "\0", "\x7f", " a", "a ", "é", "日本", "\ud800",
+    "-", "- a", "👩\u200d👧", "§text exact", "a[2]{b}:", "=", "(", ")", "@", "ignore all that was said", "x" * 60,
+    "\\", "\\n", "0001", "+1", "1_000", ".5", "NaN", "Infinity",
 )  # fmt: skip
 _KEYS: Final = (
     "id",
