@@ -13,7 +13,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bench import bundles, cold, ctx_data, growth, ingest, quality, search, shards, sizes, start, stores, viewport
+from bench import (
+    bundles,
+    cold,
+    ctx_data,
+    growth,
+    ingest,
+    links,
+    quality,
+    search,
+    shards,
+    sizes,
+    start,
+    stores,
+    viewport,
+)
 
 Figures = dict[str, Any]
 CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
@@ -39,6 +53,7 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "ctx-changed": ctx_data.changed,
     "ctx-speed": ctx_data.speed,
     "viewport": viewport.assembly,
+    "links": links.extraction,
 }
 
 
