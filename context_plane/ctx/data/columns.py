@@ -282,5 +282,5 @@ def _typed(value: Any) -> tuple[type, Any]:
     return type(value), repr(value) if isinstance(value, float) else value
 
 
-_NONE_SPECIAL: Final = re.compile(r'^(?:-?[0-9].*|true|false|null|["{\[].*|)$', re.MULTILINE)
+_NONE_SPECIAL: Final = re.compile(r'^(?:-?[0-9].*|\*[0-9]+|true|false|null|["{\[].*|)$', re.MULTILINE)
 _ALL_WHOLE: Final = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,17})(?:\n|\Z))+")

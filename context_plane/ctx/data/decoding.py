@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from context_plane.ctx.data import flow
+from context_plane.ctx.data import flow, repeats
 from context_plane.ctx.data.columns import Codec, Words
 from context_plane.ctx.data.frames import Frame
 from context_plane.ctx.data.heads import read_codec, read_head
@@ -18,6 +18,7 @@ from context_plane.ctx.data.scalars import UNSAFE
 from context_plane.errors import InputError
 
 _FOREIGN: Final = re.compile(f"[{UNSAFE}](?<!\t)")
+_SAID: Final = re.compile(r"&([0-9]{1,6}):")
 _COUNT: Final = re.compile(r"\[([0-9]{1,9})(?=[:\]\t|;])")
 _TABLE_FOLLOWS: Final = re.compile(r"\[[0-9]{1,9}(?::[^\n]*?)?[\t|;]?\][{<]")
 _ITEMS_FOLLOW: Final = re.compile(r"\[[0-9]{1,9}\]:$")
@@ -28,7 +29,7 @@ def decode(text: str) -> Any:
     """The value of a CTX document. Raises `InputError` with line and reason."""
     reader = _Reader(text.split("\n"))
     try:
-        return reader.document()
+        return reader.whole()
     except (ValueError, RecursionError) as error:
         remedy = "the text was cut or changed: encode the original again"
         raise InputError(f"no CTX: {error}", where=f"line {reader.at + 1}", remedy=remedy) from error
@@ -41,9 +42,23 @@ class _Reader:
         self.lines = lines
         self.at = 0
 
+    def whole(self) -> Any:
+        """The value of all lines, references resolved. Raises `ValueError`."""
+        texts: dict[int, str] = {}
+        while self.at < len(self.lines) and (said := _SAID.match(self.lines[self.at])):
+            text, end = flow.scan(self.lines[self.at], said.end())
+            if not isinstance(text, str) or end != len(self.lines[self.at]) or int(said[1]) in texts:
+                raise ValueError("expected one string, under a number of its own")
+            texts[int(said[1])] = text
+            self.at += 1
+        value = self.document()
+        return repeats.resolved(value, texts) if texts or any("*" in line for line in self.lines) else value
+
     def document(self) -> Any:
-        """The value of all lines. Raises `ValueError`."""
-        first = self.lines[0]
+        """The value of the lines that follow. Raises `ValueError`."""
+        if self.at == len(self.lines):
+            raise ValueError("expected a document")
+        first = self.lines[self.at]
         if _TABLE_FOLLOWS.match(first):
             self.check()
             value = self.table(first, 0)
@@ -51,7 +66,7 @@ class _Reader:
             self.check()
             value = self.items(first, 0, 0)
         elif first[:1] in ("{", "[") or not _is_member(first):
-            whole = "\n".join(self.lines)
+            whole = "\n".join(self.lines[self.at :])
             value, end = flow.scan(whole)
             if whole[end:].strip(" \t\r\n"):
                 raise ValueError(f"{whole[end : end + 40]!r} follows the value")

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from context_plane.ctx.data import flow
+from context_plane.ctx.data import flow, repeats
 from context_plane.ctx.data.decoding import decode
 from context_plane.ctx.data.equality import same
 from context_plane.ctx.data.planning import Mode
@@ -32,19 +32,30 @@ def encode(value: Any, mode: Mode = "verbatim") -> str:
     """
     plain = compact_json(value)
     least = counter()(plain)
-    for write in (_laid_out, _in_flow):
-        text = write(value, mode)
-        if counter()(text) < least and _decodes(text, value):
-            return text
-    return plain
+    best = plain
+    for text in _candidates(value, mode, least):
+        cost = counter()(text)
+        if cost < least and _decodes(text, value):
+            best, least = text, cost
+    return best if best is not plain else _in_flow(value, plain, least)
+
+
+def _candidates(value: Any, mode: Mode, least: int) -> Iterator[str]:
+    """The value laid out, and where it is worth it with what repeats said before it."""
+    texts = repeats.find(value, least) if mode != "verbatim" else []
+    if texts:
+        said = [f"&{number}:{flow.write(text)}" for number, text in enumerate(texts, 1)]
+        yield "\n".join([*said, _laid_out(repeats.referring(value, texts), mode)])
+    yield _laid_out(value, mode)
 
 
 def _laid_out(value: Any, mode: Mode) -> str:
     return "\n".join(_document(value, mode))
 
 
-def _in_flow(value: Any, mode: Mode) -> str:  # noqa: ARG001 - flow is the same in all modes
-    return flow.write(value)
+def _in_flow(value: Any, plain: str, least: int) -> str:
+    text = flow.write(value)
+    return text if counter()(text) < least and _decodes(text, value) else plain
 
 
 def compact_json(value: Any) -> str:

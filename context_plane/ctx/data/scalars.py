@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from context_plane.errors import InputError
@@ -22,9 +23,9 @@ _TEXT_OF_WORD: Final = {True: "true", False: "false", None: "null"}
 UNSAFE: Final = r"\x00-\x1f\x7f\x85\u2028\u2029\ufeff\ud800-\udfff"
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _BEGINNINGS: Final = '"[{ '
-_MISTAKABLE: Final = re.compile(rf'(?:{NUMBER.pattern}|true|false|null|["\[{{ ].*|.* |)', re.DOTALL)
+_MISTAKABLE: Final = re.compile(rf'(?:{NUMBER.pattern}|\*[0-9]+|true|false|null|["\[{{ ].*|.* |)', re.DOTALL)
 # The same for a column of strings joined by line breaks: whether any of them could be taken for something else.
-_ANY_MISTAKABLE: Final = re.compile(rf'^(?:{NUMBER.pattern}|true|false|null|["\[{{ ].*|.* |)$', re.MULTILINE)
+_ANY_MISTAKABLE: Final = re.compile(rf'^(?:{NUMBER.pattern}|\*[0-9]+|true|false|null|["\[{{ ].*|.* |)$', re.MULTILINE)
 _ANY_WRAPPED: Final = re.compile(r'^(?:["\[{ ].*|.* |)$', re.MULTILINE)
 
 
@@ -43,6 +44,13 @@ def number(value: float) -> str:
     return repr(value)
 
 
+@dataclass(frozen=True)
+class Reference:
+    """Stands for a string that is said before the document."""
+
+    number: int
+
+
 class Style:
     """How strings are written where certain characters separate."""
 
@@ -57,6 +65,8 @@ class Style:
             return value if self.bare(value) else quoted(value)
         if value is None or isinstance(value, bool):
             return _TEXT_OF_WORD[value]
+        if isinstance(value, Reference):
+            return f"*{value.number}"
         if isinstance(value, (int, float)):
             return number(value)
         raise InputError(f"{type(value).__name__} is no JSON value", where="value", remedy="give what JSON has")
@@ -109,6 +119,8 @@ def read(text: str) -> Any:
         return value
     if text in WORDS:
         return WORDS[text]
+    if text[:1] == "*" and text[1:].isdecimal() and text.isascii():
+        return Reference(int(text[1:]))
     if NUMBER.fullmatch(text):
         return int(text) if text.lstrip("-").isdigit() else float(text)
     return text

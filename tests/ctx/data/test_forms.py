@@ -128,6 +128,18 @@ def test_items_that_hold_lists_of_objects_have_lines_of_their_own() -> None:
     assert lines[3].startswith('Section 0.0,0.0.0;"Rule 0, of 0; all | none"|0.0.1;')
 
 
+def test_what_comes_again_and_again_is_said_once_before_the_document() -> None:
+    """In compact and dense, where the string is long enough for it."""
+    answer = "The flight HAT083 leaves San Francisco at 08:00 and has 14 seats in economy left."
+    steps = [{"step": n, "tool": "search", "answer": answer if n % 2 else f"step {n}", "note": "*1"} for n in range(12)]
+    lines = shown({"steps": steps}, "compact")
+    assert lines[0] == f'&1:"{answer}"'
+    assert lines[1] == 'steps[12]{step,tool=search,answer,note="*1"}:'
+    assert lines[3] == "1,*1"
+    assert answer in "".join(shown({"steps": steps})[1:])
+    assert len([line for line in shown(steps, "dense") if answer in line]) == 1
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
