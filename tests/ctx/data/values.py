@@ -7,9 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 SYNTAX = (
-    '*1 *0 &1 &1:x true false null ~ - -0 0 1 1.0 1e5 -0.0 007 1_000 +1 .5 5. [] {} [1] {a:1} a:b a,b a|b a;b a\tb "a" "a a"b '
-    "# ( ) "
-    'a=b <b> <"{}"> {} [3]{a}: a[2]: a[2]{b}: §ctx : , | ; \\ \\n \\" \' `'
+    "*1 *0 &1 &1:x true false null ~ - -0 0 1 1.0 1e5 -0.0 007 1_000 +1 .5 5. [] {} [1] {a:1} a:b a,b a|b a;b a\tb "
+    '"a" "a a"b # ( ) a=b <b> <"{}"> {} [3]{a}: a[2]: a[2]{b}: §ctx : , | ; \\ \\n \\" \' `'
 ).split(" ")
 TEXTS = st.one_of(
     st.sampled_from(

@@ -23,11 +23,19 @@ from context_plane.ctx.prose.words import PHRASES, droppable
     [
         (
             "The plane is a log of events, and the tail of it is always read first.",
-            "plane log of events, and tail of it always read first.",
+            "plane = log of events, and tail of it always read first.",
         ),
         (
             "This is why the agents that the runtime starts are kept in a table of their own.",
-            "This why agents runtime starts kept in table of their own.",
+            "This why agents runtime starts are kept in table of their own.",
+        ),
+        (
+            "Context that is stored in the log is read, and that is not a queue but what is a few words long.",
+            "Context stored in log is read, and that is not queue but what is a few words long.",
+        ),
+        (
+            "The model that is not local and the one that reads it, which is an engine, are a pair.",
+            "model that is not local and one that reads it, which = engine, are pair.",
         ),
         (
             "There are three levels in order to check what an encoder has written.",

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from bench.ctx_documents import paged
 from context_plane.ctx import tokens
@@ -13,6 +14,7 @@ from context_plane.ctx.prose import Level, Mode, check, decode, encode
 from context_plane.ctx.prose.parse import parse
 from tests.ctx.prose.test_exact import RFC
 
+ROOT = Path(__file__).parents[3]
 MARKDOWN = """\
 Title
 =====
@@ -101,6 +103,25 @@ def test_a_part_that_does_not_come_back_stays_as_it_is() -> None:
     assert "•    ---" in ctx
     assert ctx.count("name|value") == 2
     assert check(text, ctx).level is Level.STRUCTURE
+
+
+def seen_by_another(text: str) -> list[tuple[str, ...]]:
+    """What a parser of CommonMark makes of a text, with one space between words."""
+    found: list[tuple[str, ...]] = []
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        is_code = token.type in ("fence", "code_block")
+        content = token.content.rstrip("\n") if is_code else " ".join(token.content.split())
+        found.append(("code" if is_code else token.type, token.tag, token.info.strip(), content))
+    return found
+
+
+def test_another_parser_sees_the_same(data_dir: Path) -> None:
+    """For Markdown the decoded text is that document to anybody: CommonMark's blocks and text are the same."""
+    found = [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", *(data_dir / "documents").rglob("*.md")]
+    for path in found:
+        text = path.read_text("utf-8")
+        assert seen_by_another(text) == seen_by_another(decode(encode(text, Mode.VERBATIM))), path.name
+    assert len(found) > 10
 
 
 @pytest.mark.parametrize("mode", [Mode.VERBATIM, Mode.COMPACT])
