@@ -96,8 +96,11 @@ def _decodes(text: str, value: Any) -> bool:
 def _document(value: Any, mode: Mode) -> list[str]:
     """The lines of a document."""
     if isinstance(value, dict) and value:
-        lines = _members(value, mode, 0)
-        return lines if len(lines) > _LARGE else _cheaper(lines, [flow.write(value)])
+        rows = _alike("", value, mode)
+        if rows is not None and len(value) > _LARGE:
+            return rows
+        layouts = [_members(value, mode, 0)] + ([] if rows is None else [rows])
+        return _cheapest(layouts if len(layouts[0]) > _LARGE else [*layouts, [flow.write(value)]])
     if isinstance(value, (list, tuple)):
         layouts = list(_list_layouts("", value, mode, 0))
         if layouts:
@@ -130,15 +133,21 @@ def _layouts(name: str, value: Any, mode: Mode, depth: int) -> Iterator[list[str
     """How a member may be laid out in lines of its own."""
     start = " " * depth + flow.key(name)
     if isinstance(value, dict) and value and depth < _DEEPEST:
-        kinds = set(map(type, value.values()))
-        alike = len(value) >= _LEAST_ALIKE and kinds == {dict} and all(value.values())
-        made = table(list(value.values()), mode, list(value)) if alike else None
-        if made is not None:
-            yield [f"{start}[{len(value)}{made.head}", *made.lines]
-        if not kinds.isdisjoint((dict, list)) and (made is None or len(value) <= _LARGE):
+        rows = _alike(start, value, mode)
+        if rows is not None:
+            yield rows
+        if not _flat(value) and (rows is None or len(value) <= _LARGE):
             yield [f"{start}:", *_members(value, mode, depth + 1)]
     elif isinstance(value, (list, tuple)):
         yield from _list_layouts(start, value, mode, depth)
+
+
+def _alike(start: str, value: dict[str, Any], mode: Mode) -> list[str] | None:
+    """An object whose members are alike, as rows under their keys; `None` where they are not."""
+    if len(value) < _LEAST_ALIKE or not all(type(each) is dict and each for each in value.values()):
+        return None
+    made = table(list(value.values()), mode, list(value))
+    return None if made is None else [f"{start}[{len(value)}{made.head}", *made.lines]
 
 
 def _list_layouts(start: str, value: Sequence[Any], mode: Mode, depth: int) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ rows of different kinds have frames of their own and begin with their kind's nam
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,6 +33,9 @@ _LOWER: Final[dict[Mode, tuple[Mode, ...]]] = {
     "dense": ("compact", "verbatim"),
 }
 """Modes whose codecs a mode may use too: where there is little to share, what says so costs more than it saves."""
+_SPARSE: Final = 8
+_SMALL: Final = 2_000
+"""Cells that a table may have for each value in it, and that any may have."""
 _TAG: Final = re.compile(r"[A-Za-z][\w.-]*")
 
 
@@ -141,6 +145,8 @@ def _tree(
 ) -> Tree | None:  # fmt: skip
     """The columns below a path in their order, groups with theirs; plans and values of each are put beside."""
     found: Tree = []
+    if _sparse(rows):
+        return None
     for name, column in columns_of(rows):
         below = (*path, name)
         present = [value for value in column if value is not ABSENT]
@@ -157,6 +163,13 @@ def _tree(
             values[below] = column
             found.append((name, None))
     return found or None
+
+
+def _sparse(rows: Sequence[Any]) -> bool:
+    """Whether a table of these rows would be nearly empty: objects with keys of their own are no records."""
+    held = [row for row in rows if row is not ABSENT]
+    names = set().union(*held)
+    return len(names) * len(held) > _SPARSE * sum(map(len, held)) + _SMALL
 
 
 def _columns(tree: Tree, path: Path, plans: dict[Path, Planned]) -> tuple[Column, ...]:
@@ -221,16 +234,15 @@ def _order(rows: Sequence[tuple[str, ...]]) -> list[str]:
                 after[one][other] = None
                 count[other] += 1
     rank = {name: number for number, name in enumerate(after)}
-    ready = [name for name in after if not count[name]]
+    ready = [(rank[name], name) for name in after if not count[name]]
     ordered: list[str] = []
     while ready:
-        name = min(ready, key=rank.__getitem__)
-        ready.remove(name)
+        _, name = heapq.heappop(ready)
         ordered.append(name)
         for other in after[name]:
             count[other] -= 1
             if not count[other]:
-                ready.append(other)
+                heapq.heappush(ready, (rank[other], other))
     return ordered if len(ordered) == len(after) else list(after)
 
 

@@ -84,6 +84,20 @@ def test_members_that_are_alike_are_rows_under_their_keys() -> None:
     assert shown({"flags": flags}, "compact")[0].startswith('flags[9:<"flag {}">')
 
 
+def test_a_document_may_be_such_an_object() -> None:
+    """Without a name."""
+    flags = {f"flag {n}": {"on": n % 3 == 0, "owner": f"Owner {n}"} for n in range(60)}
+    assert shown(flags)[:2] == ["[60:]{on,owner}:", "flag 0,true,Owner 0"]
+
+
+def test_objects_with_keys_of_their_own_are_no_table() -> None:
+    """It would be a thousand columns wide and nearly empty."""
+    rows = [{f"key {n}-{k}": k for k in range(20)} for n in range(60)]
+    text = "\n".join(shown(rows))
+    assert "]{" not in text
+    assert len(text) < 20 * 60 * 16
+
+
 def test_what_a_row_lacks_is_empty_and_an_empty_text_is_not() -> None:
     """Absent, null, empty text, empty list and empty object are five things."""
     rows = [
