@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from bench.clock import stopwatch
 from context_plane.ctx import tokens
+from context_plane.ctx.data import encoding
 from context_plane.ctx.data.decoding import decode
 from context_plane.ctx.data.encoding import compact_json, encode
 from context_plane.ctx.data.equality import same
@@ -80,17 +81,19 @@ def _others(data: Path) -> Iterator[tuple[str, Any]]:
 def random_documents(folder: Path) -> Iterator[dict[str, Any]]:  # noqa: ARG001
     """Documents of random and hostile values: how many do not come back, and how many needed a fall-back."""
     chance = random.Random(20_261_127)
-    wrong = tables = 0
+    wrong = tables = fallen = 0
     with stopwatch() as watch:
         for number in range(_DOCUMENTS):
             value, mode = document(chance), MODES[number % 3]
             text = encode(value, mode)
             wrong += not same(decode(text), value)
+            fallen += not same(decode(encoding._laid_out(value, mode)), value)  # noqa: SLF001 - without its net
             tables += "]{" in text or "]<" in text
     yield {
         "what": "random and hostile",
         "documents": _DOCUMENTS,
         "wrong": wrong,
+        "layouts_wrong": fallen,
         "with tables": tables,
         "s": round(watch.seconds),
     }

@@ -20,7 +20,7 @@ BULLET: Final = "-"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block. Equal blocks say the same; the last three fields are about where it stood and are not compared.
+    """One block. Equal blocks say the same; the last four fields are about how it stood there and are not compared.
 
     ============  ==================================  ================================================================
     kind          mark                                lines
@@ -42,13 +42,17 @@ class Block:
     """How many list items it stands in."""
     quote: tuple[int, int] = (0, 0)
     """Of a block in a quotation: how many list items that stands in, and the number of ``>``."""
+    opens: bool = False
+    """Whether a quotation begins with it."""
     shape: tuple[int, ...] = ()
     at: int = field(default=0, compare=False)
     """The number of its first line, from 0."""
     apart: bool = field(default=True, compare=False)
     """Whether a blank line stands before it."""
     raw: tuple[str, ...] = field(default=(), compare=False)
-    """The source lines of a heading, which may have a form that is shorter than its level in signs."""
+    """The source line of a heading that numbers show to be one."""
+    bare: bool = field(default=False, compare=False)
+    """Whether it is code that neither a fence nor indentation shows to be code."""
 
     @property
     def rows(self) -> list[tuple[str, ...]]:

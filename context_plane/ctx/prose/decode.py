@@ -6,11 +6,15 @@ for `semantic` with the same facts.
 
 from __future__ import annotations
 
+from typing import Final
+
 from context_plane.ctx.prose import exact, header
 from context_plane.ctx.prose.header import Head, Mode
 from context_plane.ctx.prose.legend import resolve
 from context_plane.ctx.prose.wrapping import Layout
 from context_plane.errors import InputError
+
+_WIDEST: Final = 999
 
 
 def decode(ctx: str) -> str:
@@ -38,8 +42,11 @@ def _layout(head: Head) -> Layout:
     ends, hyphens = given.pop("s", ""), given.pop("h", "0")
     if given:
         raise _option(head, f"has no option {next(iter(given))!r}")
-    if not (width.isdecimal() and indent.isdecimal() and int(indent) <= int(width) and hyphens in ("0", "1")):
-        raise _option(head, "has options w and i, which are widths in characters, s, which are signs, and h=1")
+    numbers = width.isdecimal() and indent.isdecimal() and int(indent) <= int(width) <= _WIDEST
+    if not numbers or hyphens not in ("0", "1"):
+        raise _option(
+            head, f"has options w and i, which are widths of up to {_WIDEST} characters, s, which are signs, and h=1"
+        )
     return Layout(int(width), int(indent), ends, hyphens == "1")
 
 

@@ -50,10 +50,14 @@ def encode(text: str, mode: Mode) -> str:
     count = tokens.counter()
     best = Head().written() + text if text.startswith(MARK) else text
     fewest = count(best)
-    for candidate in _candidates(text, mode, count):
-        cost = count(candidate)
-        if cost < fewest and _holds(text, candidate, mode):
-            best, fewest = candidate, cost
+    for forms in _forms(text, mode, count):
+        held = False
+        for candidate in forms:
+            cost = count(candidate)
+            if cost < fewest and _holds(text, candidate, mode):
+                best, fewest, held = candidate, cost, True
+        if held:
+            break
     return best
 
 
@@ -67,25 +71,28 @@ def _holds(text: str, candidate: str, mode: Mode) -> bool:
     return level is not None and level <= _PROMISED[mode]
 
 
-def _candidates(text: str, mode: Mode, count: Callable[[str], int]) -> Iterator[str]:
+def _forms(text: str, mode: Mode, count: Callable[[str], int]) -> Iterator[Iterator[str]]:
+    """The forms of a mode, then those of the safer ones, for texts of which none of the first does."""
     if mode is Mode.EXACT:
-        yield from _exact(text, count)
+        yield _exact(text, count)
         return
     blocks = parse(text)
-    body = _body(text, blocks, blocks, count)
     if mode is Mode.SEMANTIC:
         fewer = tuple(map(reduced, blocks))
         if fewer != blocks:
-            less = _body(text, fewer, blocks, count)
-            yield Head(mode).written() + less
-            yield _referring(mode, less, count)
-            return
-    yield Head(Mode.VERBATIM).written() + body
+            yield _referring(mode, _body(text, fewer, blocks, count), count)
+    body = _body(text, blocks, blocks, count)
     if mode is Mode.VERBATIM:
-        return
-    yield _referring(Mode.COMPACT, body, count)
-    if count(body) > count(text):
-        yield _referring(Mode.EXACT, "\n".join(exact.compressed(text.split("\n"), Layout())), count)
+        yield iter((Head(mode).written() + body,))
+    else:
+        yield _compact(text, body, count)
+
+
+def _compact(text: str, body: str, count: Callable[[str], int]) -> Iterator[str]:
+    yield Head(Mode.VERBATIM).written() + body
+    yield from _referring(Mode.COMPACT, body, count)
+    if count(body) > count(text):  # then its own layout is the shorter one
+        yield from _referring(Mode.EXACT, "\n".join(exact.compressed(text.split("\n"), Layout())), count)
 
 
 def _exact(text: str, count: Callable[[str], int]) -> Iterator[str]:
@@ -95,13 +102,17 @@ def _exact(text: str, count: Callable[[str], int]) -> Iterator[str]:
         body = "\n".join(exact.compressed(lines, each))
         options = (("w", each.width), ("i", each.indent), ("s", each.sentence_ends), ("h", int(each.hyphens)))
         given = tuple((key, str(value)) for key, value in options if value)
-        yield Head(Mode.EXACT, given).written() + body
-        yield _referring(Mode.EXACT, body, count, given)
+        yield from _referring(Mode.EXACT, body, count, given)
 
 
-def _referring(mode: Mode, body: str, count: Callable[[str], int], options: tuple[tuple[str, str], ...] = ()) -> str:
+def _referring(
+    mode: Mode, body: str, count: Callable[[str], int], options: tuple[tuple[str, str], ...] = ()
+) -> Iterator[str]:
+    """A body without references, and with them if there are any."""
+    yield Head(mode, options).written() + body
     entries, rest = legend.refer(body, count)
-    return Head(mode, options, tuple(entries)).written() + rest
+    if entries:
+        yield Head(mode, options, tuple(entries)).written() + rest
 
 
 def _body(text: str, blocks: tuple[Block, ...], original: tuple[Block, ...], count: Callable[[str], int]) -> str:
@@ -116,9 +127,10 @@ def _body(text: str, blocks: tuple[Block, ...], original: tuple[Block, ...], cou
 def _sections(
     text: str, blocks: tuple[Block, ...], original: tuple[Block, ...], count: Callable[[str], int]
 ) -> Iterator[str]:
-    """The text of each part under a heading, in the shortest form that is read back: anew, or its source lines."""
+    """The text of each part that nothing before it encloses, in the first form that is read back: anew, with the words
+    it had, as its source lines."""
     lines = split_lines(text)
-    starts = [at for at, block in enumerate(original) if at == 0 or (block.kind == "heading" and block.quote == (0, 0))]
+    starts = [at for at, block in enumerate(original) if at == 0 or _stands_free(block)]
     for start, end in zip(starts, [*starts[1:], len(original)], strict=True):
         if start and original[start].apart:
             yield ""
@@ -130,3 +142,10 @@ def _sections(
         else:
             last = original[end].at if end < len(original) else len(lines)
             yield "\n".join(lines[original[start].at : last]).rstrip("\n")
+
+
+def _stands_free(block: Block) -> bool:
+    """Whether what a block is does not depend on those before it."""
+    if block.quote != (0, 0) or not block.apart:
+        return False
+    return block.kind == "heading" or (block.kind == "para" and block.depth == 0 and not block.mark)

@@ -29,7 +29,7 @@ def compressed(lines: list[str], layout: Layout) -> list[str]:
         out += _paragraphs(lines[at : found.start], layout)
         this = lines[found.start : found.end]
         out += _page(before, this, found, layout)
-        before, at = this, found.end
+        before, at = _whole(lines, found), found.end
     return out + _paragraphs(lines[at:], layout)
 
 
@@ -95,6 +95,14 @@ def _page(before: list[str] | None, this: list[str], found: PageBreak, layout: L
             if _next_page(before, code) == this:
                 return [f"§p{code}"]
     return [_literal(line, layout) for line in this]
+
+
+def _whole(lines: list[str], found: PageBreak) -> list[str]:
+    """A page break with all the blank lines before it, as a decoder sees it: some may be those behind the last one."""
+    start = found.start
+    while start > 0 and not lines[start - 1].strip(SPACE):
+        start -= 1
+    return lines[start : found.end]
 
 
 def _next_page(before: list[str], blank: str) -> list[str]:

@@ -32,16 +32,16 @@ class PageBreak:
 
 def page_breaks(lines: list[str]) -> Iterator[PageBreak]:
     """Every footer with the form feed and the header behind it, in order."""
-    at = 0
+    at = floor = 0
     while at < len(lines):
         if lines[at].endswith("]") and _PAGE.fullmatch(lines[at].rstrip(SPACE)):
             feed = at + 1
             while feed < len(lines) and feed < at + _GAP and "\f" not in lines[feed] and not lines[feed].strip(SPACE):
                 feed += 1
             if feed < len(lines) and lines[feed].startswith("\f"):
-                found = _around(lines, at, feed)
+                found = _around(lines, at, feed, floor)
                 yield found
-                at = found.end
+                at = floor = found.end
                 continue
         at += 1
 
@@ -53,13 +53,13 @@ def last_page_break(lines: list[str]) -> PageBreak | None:
             start = max(0, feed - _GAP)
             found = list(page_breaks(lines[start : feed + 1]))
             if found:
-                return _around(lines, start + found[-1].footer, feed)
+                return _around(lines, start + found[-1].footer, feed, 0)
     return None
 
 
-def _around(lines: list[str], footer: int, feed: int) -> PageBreak:
+def _around(lines: list[str], footer: int, feed: int, floor: int) -> PageBreak:
     start = footer
-    while start > 0 and not lines[start - 1].strip(SPACE):
+    while start > floor and not lines[start - 1].strip(SPACE):
         start -= 1
     end = feed + 1 if lines[feed].strip(SPACE) else feed + 2
     while end < len(lines) and not lines[end].strip(SPACE):

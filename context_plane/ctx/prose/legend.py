@@ -14,6 +14,9 @@ from context_plane.ctx.prose.repeats import Repeats
 from context_plane.errors import InputError
 
 SIGN: Final = "§"
+_ROOM: Final = 10_000_000
+_GROWTH: Final = 1_000
+"""References may stand for so many characters, or so many times the text."""
 _REFERENCE: Final = re.compile(r"§(§|[1-9][0-9]{0,5})?")
 
 
@@ -42,20 +45,25 @@ def refer(text: str, count: Callable[[str], int]) -> tuple[list[str], str]:
 def resolve(entries: list[str], text: str, first_line: int = 1) -> str:
     """The text with what its references stand for. `first_line` is the number of its first line, for errors.
 
-    Raises `InputError` for a reference without an entry, and for a sign that is neither doubled nor a reference.
+    Raises `InputError` for a reference without an entry, for a sign that is neither doubled nor a reference, and for a
+    text that is made to grow beyond all measure.
     """
+    room = max(_ROOM, _GROWTH * len(text))
 
     def one(match: re.Match[str]) -> str:
+        nonlocal room
         what = match[1]
         if what == SIGN:
             return SIGN
-        if what is None or int(what) > len(entries):
-            line = first_line + text.count("\n", 0, match.start())
-            raise InputError(
-                f"{match[0]!r} refers to nothing: the legend has {len(entries)} entries",
-                where=f"line {line}",
-                remedy="write §§ for the sign itself, or decode the text as it was encoded, with its legend",
-            )
-        return entries[int(what) - 1]
+        phrase = entries[int(what) - 1] if what and int(what) <= len(entries) else None
+        room -= len(phrase or "")
+        if phrase is not None and room > 0:
+            return phrase
+        problem = f"refers to nothing: the legend has {len(entries)} entries" if phrase is None else "grows too large"
+        raise InputError(
+            f"{match[0]!r} {problem}",
+            where=f"line {first_line + text.count(chr(10), 0, match.start())}",
+            remedy="write §§ for the sign itself, or decode the text as it was encoded, with its legend",
+        )
 
     return _REFERENCE.sub(one, text)

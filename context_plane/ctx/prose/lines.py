@@ -14,6 +14,7 @@ from typing import Final
 
 SPACE: Final = " \t\f\v"
 _WORDS: Final = re.compile(r"[ \t\f\v]+")
+_DEFINITION: Final = re.compile(r"\[[^\[\]]+\]:")  # of a link
 _NARROWEST, _WIDEST = 50, 130
 _SHORTEST: Final = 20
 _FEWEST: Final = 3
@@ -42,6 +43,11 @@ def _expanded(line: str) -> str:
 def indent_of(line: str) -> int:
     """How many characters of white space a line begins with."""
     return len(line) - len(line.lstrip(SPACE))
+
+
+def dedented(line: str, indent: int) -> str:
+    """A line without its first spaces, at most `indent` of them."""
+    return line[min(indent, len(line) - len(line.lstrip(" "))) :] if indent else line
 
 
 def words(line: str) -> str:
@@ -80,7 +86,7 @@ def is_soft(line: str, after: str, width: int) -> bool:
     first = start[:1]
     if not (first.isalnum() or first in _INSIDE):
         return False
-    word = start.partition(" ")[0]
-    if first == "[" and word.endswith(":"):  # the definition of a link
+    if first == "[" and _DEFINITION.match(start):
         return False
+    word = start.partition(" ")[0]
     return len(line) + 1 + len(word) > width and " " in line.strip(SPACE)

@@ -14,7 +14,7 @@ from typing import Any, Final
 from context_plane.ctx.prose import signs, tables
 from context_plane.ctx.prose.blocks import BULLET, Block
 from context_plane.ctx.prose.furniture import without_furniture
-from context_plane.ctx.prose.lines import SPACE, expanded, indent_of, is_soft, split_lines, words, wrap_width
+from context_plane.ctx.prose.lines import SPACE, dedented, expanded, indent_of, is_soft, split_lines, words, wrap_width
 from context_plane.ctx.prose.nesting import Nesting
 
 DEEP: Final = 4
@@ -34,7 +34,7 @@ def parse(text: str) -> tuple[Block, ...]:
 
 
 class _Parser:
-    """One pass over lines. `code` are the lines of code gathered so far: from, to, depth, whether they stand apart."""
+    """One pass over lines. `code` are the lines of code gathered so far: from, to, depth, apart, bare."""
 
     def __init__(self, source: list[str], quote: tuple[int, int] = (0, 0), first: int = 0) -> None:
         self.source = source
@@ -44,7 +44,7 @@ class _Parser:
         self.first = first
         self.nesting = Nesting()
         self.blocks: list[Block] = []
-        self.code: tuple[int, int, int, bool] | None = None
+        self.code: tuple[int, int, int, bool, bool] | None = None
         self.at = 0
         self.apart = True
 
@@ -119,9 +119,9 @@ class _Parser:
         if self._underlined(at, lines):
             return
         source = self.lines[at : self.at]
-        if any(map(signs.has_gap, source)):
+        if signs.is_lined_up(source):
             self.nesting.leave(indent)
-            self._code(at, self.at)
+            self._code(at, self.at, bare=True)
             return
         depth, is_set_in = self.nesting.text(indent)
         self._add("para", ">" if is_set_in else "", lines, at, depth=depth)
@@ -151,7 +151,7 @@ class _Parser:
             rest = line.strip(SPACE)
             if not rest or (rest[0] in signs.STARTS and self._interrupts(rest)):
                 break
-            if "|" in rest and self._is_table(rest):
+            if self._is_table(rest):
                 break
             if parts and not is_soft(lines[self.at - 1], line, width):
                 found.append(" " * lead + " ".join(parts))
@@ -178,7 +178,7 @@ class _Parser:
             if rest.startswith(sign) and not rest.strip(sign[0]):
                 break
             end += 1
-        body = tuple(_dedented(line, indent) for line in self.source[at + 1 : end])
+        body = tuple(dedented(line, indent) for line in self.source[at + 1 : end])
         self._add("code", words(info), body, at, depth=self.nesting.depth)
         self.at = end + 1
 
@@ -198,52 +198,44 @@ class _Parser:
         self._code(at, end)
         return True
 
-    def _code(self, at: int, end: int) -> None:
+    def _code(self, at: int, end: int, *, bare: bool = False) -> None:
         """Adds lines as code, to the code before them if only blank lines are between."""
         depth = self.nesting.depth
         if self.code is not None and self.code[2] == depth and self.apart:
-            self.code = (self.code[0], end, depth, self.code[3])
+            self.code = (self.code[0], end, depth, self.code[3], bare or self.code[4])
             return
         self._flush()
-        self.code = (at, end, depth, self.apart)
+        self.code = (at, end, depth, self.apart, bare)
 
     def _flush(self) -> None:
         """Makes a block of the lines of code that were gathered."""
         if self.code is None:
             return
-        at, end, depth, apart = self.code
+        at, end, depth, apart, bare = self.code
         self.code = None
         source = [line.rstrip(SPACE) for line in self.lines[at:end]]
         shared = min(indent_of(line) for line in source if line)
         body = tuple(line[shared:] for line in source)
-        self.blocks.append(Block("code", "", body, depth, self.quote, at=self.first + at, apart=apart))
+        self.blocks.append(Block("code", "", body, depth, self.quote, at=self.first + at, apart=apart, bare=bare))
 
     def _is_table(self, rest: str) -> bool:
-        if self.at + 1 >= len(self.lines):
-            return False
-        below = self.lines[self.at + 1]
-        return "-" in below and "|" in below and tables.alignments(below, len(tables.cells(rest))) is not None
+        return "|" in rest and tables.marks(self.lines, self.at) is not None
 
     def _table(self, indent: int, rest: str) -> bool:
-        if "|" not in rest or not self._is_table(rest):
+        if "|" not in rest or (mark := tables.marks(self.lines, self.at)) is None:
             return False
         self.nesting.leave(indent)
-        header = tables.cells(rest)
-        mark = tables.alignments(self.lines[self.at + 1], len(header))
-        rows, at, end = [header], self.at, self.at + 2
-        while end < len(self.lines) and "|" in self.lines[end]:
-            rows.append(tables.cells(self.lines[end]))
-            end += 1
+        rows = tables.rows(self.lines, self.at)
         flat = tuple(cell for row in rows for cell in row)
-        self._add("table", mark or "", flat, at, depth=self.nesting.depth, shape=tuple(map(len, rows)))
-        self.at = end
+        self._add("table", mark, flat, self.at, depth=self.nesting.depth, shape=tuple(map(len, rows)))
+        self.at += len(rows) + 1
         return True
 
     def _quotation(self, indent: int) -> None:
         """Takes all the lines that begin with ``>``, and parses what is behind, one depth at a time."""
         self._flush()
         self.nesting.leave(indent)
-        depth, at = self.nesting.depth, self.at
+        depth, at, before = self.nesting.depth, self.at, len(self.blocks)
         runs: list[tuple[int, int, list[str]]] = []
         while self.at < len(self.lines) and self.lines[self.at].lstrip(SPACE)[:1] == ">":
             line = self.source[self.at].lstrip(SPACE)
@@ -257,8 +249,5 @@ class _Parser:
             parser = _Parser(inner, (depth, marks), self.first + start)
             parser.apart = self.apart if start == at else False
             self.blocks += parser.run()
-
-
-def _dedented(line: str, indent: int) -> str:
-    """A line without as many spaces before it as the fence around it had."""
-    return line[min(indent, len(line) - len(line.lstrip(" "))) :] if indent else line
+        if len(self.blocks) > before:
+            self.blocks[before] = replace(self.blocks[before], opens=True)

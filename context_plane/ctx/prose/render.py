@@ -14,10 +14,10 @@ from typing import Final
 from context_plane.ctx.prose.blocks import Block
 from context_plane.ctx.prose.lines import split_lines
 from context_plane.ctx.prose.parse import DEEP, parse
+from context_plane.ctx.prose.signs import is_prose
 from context_plane.ctx.prose.tables import ALIGNMENTS
 
 _SET_IN: Final = 2
-_UNDERLINE: Final = re.compile(r"([=\-~^\"'+])\1{2,}")
 _HARD: Final = "  \n"
 _PIPES: Final = (("| ", " | ", " |"), ("|", "|", "|"), ("", " | ", ""), ("", "|", ""))
 _SAMPLE: Final = 40
@@ -43,10 +43,11 @@ class _Renderer:
         before: Block | None = None
         for number, block in enumerate(blocks):
             after = blocks[number + 1] if number + 1 < len(blocks) else None
-            if block.quote != self.quote:
+            if block.quote != self.quote or block.opens:
                 self.quote, self.inner = block.quote, [0]
             if before is not None and (block.apart or _must_stand_apart(before, block)):
-                yield self._prefix().rstrip(" ") if before.quote == block.quote else ""
+                within = before.quote == block.quote and not block.opens
+                yield self._prefix().rstrip(" ") if within else ""
             prefix = self._prefix()
             for line in self._block(block, before, after).split("\n"):
                 yield prefix + line if line else prefix.rstrip(" ")
@@ -71,7 +72,7 @@ class _Renderer:
         if block.kind == "heading":
             return block.raw[0] if block.raw else f"{block.mark} {block.lines[0]}".rstrip(" ")
         if block.kind == "code":
-            bare = block.apart and not deeper and (after is None or after.apart)
+            bare = block.apart and (block.bare or not deeper) and (after is None or after.apart)
             bare = bare and not any(near and near.kind == "code" for near in (before, after))
             return _indented(self._code(block, bare=bare), indent)
         return _indented(self._table(block) if block.kind == "table" else "---", indent)
@@ -82,12 +83,12 @@ class _Renderer:
     def _code(self, block: Block, *, bare: bool) -> str:
         """Fenced, or indented where that is shorter and read as code for certain."""
         best = _fenced(block)
+        cost = self.count(best)
         if bare and not block.mark and any(block.lines):
-            cost = self.count(best)
-            for form in (list(block.lines), [" " * DEEP + line if line else "" for line in block.lines]):
-                text = "\n".join(form)
-                if self.count(text) < cost and parse(text) == (_alone(block),):
-                    return text
+            text = "\n".join(block.lines if block.bare else [" " * DEEP + line if line else "" for line in block.lines])
+            could_be_prose = is_prose([line for line in block.lines if line], 1)
+            if (block.bare or (self.count(text) < cost and not could_be_prose)) and parse(text) == (_alone(block),):
+                return text
         return best
 
     def _table(self, block: Block) -> str:
@@ -105,10 +106,14 @@ class _Renderer:
 
 
 def _must_stand_apart(before: Block, block: Block) -> bool:
-    """Whether without a blank line between them the second would make the first a heading, or go on with it."""
-    if before.kind not in ("para", "item"):
+    """Whether without a blank line between them the second would go on with the first, or make it a heading."""
+    if block.opens and before.quote[1]:
+        return True
+    if before.kind not in ("para", "item") or before.quote != block.quote:
         return False
-    return block.kind == "rule" or (block.kind == "para" and _UNDERLINE.fullmatch(block.lines[0]) is not None)
+    if block.kind == "rule":
+        return before.kind == "para" and len(before.lines) == 1
+    return block.kind == "para" or block.bare
 
 
 def _alone(block: Block) -> Block:

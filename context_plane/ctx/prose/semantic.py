@@ -13,14 +13,26 @@ from context_plane.ctx.prose import diagrams, facts
 from context_plane.ctx.prose.blocks import Block
 from context_plane.ctx.prose.words import droppable, shortened
 
+_ENGLISH: Final = frozenset(
+    "the and to that with this it its by from when which what they their every each not can must have are be".split()
+)
+"""Frequent in every English text, and hardly words of any other language."""
+_SHARE: Final = 0.03
 _TITLE_WORDS: Final = 6
 """A line of so few words that no sign ends may be a title, and stays as it is."""
 _ENDED: Final = tuple('.:;,!?)”"')
 
 
+def is_english(text: str) -> bool:
+    """Whether so many words of a text are English ones that no other language has that its articles are articles: in
+    French, ``a`` is a verb."""
+    words = text.lower().split()
+    return sum(word in _ENGLISH for word in words) >= max(1, _SHARE * len(words))
+
+
 def reduced(block: Block) -> Block:
     """The block with the words left out of it that say nothing."""
-    if block.kind not in ("para", "item"):
+    if block.kind not in ("para", "item") or not (is_english(" ".join(block.lines)) or _is_chart(block)):
         return block
     lines = tuple(map(reduced_line, block.lines))
     return block if lines == block.lines else replace(block, lines=lines)
@@ -38,6 +50,10 @@ def reduced_line(line: str) -> str:
     if not shorter or facts.differences(text, shorter):
         return line
     return line[: len(line) - len(text)] + shorter
+
+
+def _is_chart(block: Block) -> bool:
+    return bool(block.lines) and diagrams.is_diagram(block.lines[0])
 
 
 def _redrawn(text: str) -> str:

@@ -25,7 +25,9 @@ STARTS: Final = frozenset("#-*+•‣◦·o0123456789`~>|_=^\"'")
 _NUMBERED: Final = re.compile(r"(?:(\d{1,3}\.  )|\d{1,3}(?:\.\d{1,3}){1,8}(?:\.  | {1,2}))(?=[^\W\d_])")
 _APPENDIX: Final = re.compile(r"(?:Appendix |(?=[A-Z]\.\d))[A-Z](?:\.\d{1,3}){0,8}\.  ()(?=\w)")
 _UNDERLINES: Final = {"=": 1, "-": 2, "~": 3, "^": 4, '"': 5, "+": 6, "'": 6}
-_GAP: Final = re.compile(r"\S\t|[^\s.?!:;,\"'”\u2019)\]] {2,}\S|\S {3,}\S")
+_WIDE_GAP: Final = re.compile(r"\S\t|\S {3,}\S")
+_DRAWN: Final = re.compile(r"[|+/\\\u2500-\u257f].*  ")
+_GAP: Final = re.compile(r"[^\s.?!:;,\"'”\u2019)\]]  \S")
 _LOOK_AHEAD: Final = 5
 _RFC_INDENT: Final = 3
 _SHORTEST_PROSE: Final = 40
@@ -75,9 +77,21 @@ def is_numbered_twice(rest: str) -> bool:
     return match is not None and not match[1]
 
 
-def has_gap(line: str) -> bool:
-    """Whether spaces within a line line something up, rather than part two sentences."""
-    return ("  " in line or "\t" in line) and _GAP.search(line.strip(SPACE)) is not None
+def is_lined_up(lines: Sequence[str]) -> bool:
+    """Whether spaces within lines line something up, rather than part two sentences: a gap of three or a tab, gaps of
+    two that end in the same column of two lines, or one in a line that is drawn rather than written."""
+    columns: set[int] = set()
+    for line in lines:
+        if "  " in line or "\t" in line:
+            text = line.strip(SPACE)
+            if _WIDE_GAP.search(text) or _DRAWN.match(text):
+                return True
+            indent = indent_of(line)
+            ends = {indent + match.end() for match in _GAP.finditer(text)}
+            if ends & columns:
+                return True
+            columns |= ends
+    return False
 
 
 def is_prose(lines: Sequence[str], width: int) -> bool:
@@ -85,6 +99,6 @@ def is_prose(lines: Sequence[str], width: int) -> bool:
     first = lines[0].strip(SPACE)
     if len(first) < _SHORTEST_PROSE or not (first[0].isalpha() or first[0] in "“\"'("):
         return False
-    if (len(lines) == 1 and first[-1] not in ".:?!") or any(map(has_gap, lines)) or interrupts(first, quoted=True):
+    if is_lined_up(lines) or interrupts(first, quoted=True):
         return False
-    return all(is_soft(line, after, width) for line, after in pairwise(lines))
+    return len(lines) > 1 and all(is_soft(line, after, width) for line, after in pairwise(lines))

@@ -1,11 +1,12 @@
 """Tables with pipes: cells of a row, the row that makes a table, and its alignments.
 
-Here belongs the syntax of one row, as GitHub's Markdown has it. Where tables stand is `parse`.
+Here belongs the syntax of a table, as GitHub's Markdown has it. Where tables stand is `parse`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from context_plane.ctx.prose.lines import SPACE, words
@@ -37,12 +38,23 @@ def _escaped(line: str) -> list[str]:
         at = end + 1
 
 
-def alignments(line: str, columns: int) -> str | None:
-    """The alignment of each column, or None if the line is not the delimiter row of that many columns."""
-    if "-" not in line or "|" not in line or not _DELIMITER.fullmatch(line):
+def marks(lines: Sequence[str], at: int) -> str | None:
+    """The alignment of each column of the table whose header is the line at `at`, or None if it is none."""
+    below = lines[at + 1] if at + 1 < len(lines) else ""
+    if "-" not in below or "|" not in below or not _DELIMITER.fullmatch(below):
         return None
-    found = cells(line)
-    if len(found) != columns or not all(found):
+    found = cells(below)
+    if len(found) != len(cells(lines[at])) or not all(found):
         return None
     kinds = {(False, False): "-", (True, False): "l", (False, True): "r", (True, True): "c"}
     return "".join(kinds[cell[0] == ":", cell[-1] == ":"] for cell in found)
+
+
+def rows(lines: Sequence[str], at: int) -> list[tuple[str, ...]]:
+    """The rows of the table whose header is the line at `at`; it goes as far as there are pipes."""
+    found = [cells(lines[at])]
+    for number in range(at + 2, len(lines)):
+        if "|" not in lines[number]:
+            break
+        found.append(cells(lines[number]))
+    return found

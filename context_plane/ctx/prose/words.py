@@ -67,7 +67,6 @@ PHRASES: Final[tuple[tuple[str, str], ...]] = (
     ("in order to", "to"),
     ("in spite of", "despite"),
     ("as well as", "and"),
-    ("whether or not", "whether"),
     ("are able to", "can"),
     ("is able to", "can"),
     ("make use of", "use"),
@@ -167,10 +166,10 @@ def _copula(words: Sequence[str], at: int) -> bool:
 
 
 def _within_clause(words: Sequence[str], at: int) -> bool:
-    """Whether a clause within the sentence, or a word that denies, is so near before a word that without it one would
+    """Whether a clause within the sentence, or a word that denies, is so near before a copula that without it one would
     not see where the clause ends."""
-    if words[at - 1].endswith(_PAUSES):
-        return False
+    if not words[at - 1][-1].isalnum() and words[at - 1][-1] != ")":
+        return True
     for before in reversed(words[max(0, at - _NEAR) : at - 1]):
         if before.endswith(_PAUSES):
             return False

@@ -70,6 +70,12 @@ def test_a_page_break_of_another_height_has_its_number_of_lines() -> None:
     assert restored(short, layout_of(lines)) == lines
 
 
+def test_page_breaks_may_touch() -> None:
+    """Blank lines between two belong to the first."""
+    lines = ("\n\nAuthor                 [Page 3]\n\fRFC 1\n\n" * 3).split("\n")
+    assert restored(compressed(lines, Layout()), Layout()) == lines
+
+
 @given(
     st.one_of(markup, anything), st.integers(0, 80), st.integers(0, 4), st.sampled_from(["", ".", ".:"]), st.booleans()
 )

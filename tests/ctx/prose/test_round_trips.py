@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from bench.ctx_documents import paged
 from context_plane.ctx import tokens
@@ -104,6 +107,7 @@ def test_an_unknown_mode_is_refused() -> None:
         ("§text compact 1\n§1 foo\nbar § x", "'§' refers to nothing.*line 3"),
         ("§text exact\n§x", "'§x' stands for nothing.*line 2"),
         ("§text exact\n§p", "'§p' stands for nothing.*line 2"),
+        ("§text exact w=1000 i=1000\na", "options w and i.*line 1"),
         ("§text exact w=foo\n", "options w and i.*line 1"),
         ("§text exact z=1\n", "no option 'z'.*line 1"),
         ("§text verbatim w=72\n", "no options.*line 1"),
@@ -122,6 +126,20 @@ def test_a_flood_of_one_sign_takes_time_in_proportion(letter: str) -> None:
     text = letter * (100_000 // len(letter))
     for mode in Mode:
         assert check(text, encode(text, mode)).level in REACHED[mode]
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(["§text exact w=20 i=2 s=. h=1\n", "§text compact 1\n§1 a b\n", "§text ", ""]), documents)
+def test_anything_decodes_or_is_refused(head: str, text: str) -> None:
+    """What nobody encoded is a text or an `InputError`, never another exception."""
+    with suppress(InputError):
+        assert isinstance(decode(head + text), str)
+
+
+def test_a_text_does_not_grow_beyond_measure() -> None:
+    """A legend is no way to fill a reader's memory."""
+    with pytest.raises(InputError, match=r"grows too large.*line 3"):
+        decode("§text compact 1\n§1 " + "a" * 200_000 + "\n" + "§1 " * 100_000)
 
 
 def test_deep_nesting_has_no_limit() -> None:

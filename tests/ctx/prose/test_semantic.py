@@ -69,6 +69,20 @@ def test_words_that_say_something_stay(kept: str) -> None:
     assert shorter in found or kept in found
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Le programme a lu le journal, et il a vu que rien ne manque depuis le premier jour.",
+        "Vamos a ver cada evento que llega a la cola, y a leer lo que falta a continuación.",
+        "Het log is een lijst van alles wat ooit is aangenomen, en is daarmee nooit leeg.",
+    ],
+)
+def test_other_languages_are_left_alone(line: str) -> None:
+    """Where ``a`` is a verb or a preposition it is no article, within an English document either."""
+    assert check(line, encode(line, Mode.SEMANTIC)).level is Level.BYTES
+    assert line in decode(encode(f"{DOCUMENT}\n{line}\n", Mode.SEMANTIC))
+
+
 @pytest.mark.parametrize(("phrase", "shorter"), PHRASES)
 def test_every_phrase_of_the_table_is_said_shorter(phrase: str, shorter: str) -> None:
     """And the check takes the two for the same."""
@@ -198,6 +212,7 @@ def test_the_check_sees_every_mistake(kind: str, mode: Mode) -> None:
         ("| depth | 3 |", "| 3 | depth |"),
         ("must not", "must"),
         ("- The third item is the last of all.", "- The third item is the last of all.\n- the"),
+        ("is the last of all.", "is the last of all. the"),
     ],
 )
 def test_the_check_takes_no_other_change(old: str, new: str) -> None:
