@@ -168,8 +168,8 @@ def _copula(words: Sequence[str], at: int) -> bool:
 def _within_clause(words: Sequence[str], at: int) -> bool:
     """Whether a clause within the sentence, or a word that denies, is so near before a copula that without it one would
     not see where the clause ends."""
-    if not words[at - 1][-1].isalnum() and words[at - 1][-1] != ")":
-        return True
+    if not words[at - 1][-1].isalnum():
+        return words[at - 1][-1] != ")"
     for before in reversed(words[max(0, at - _NEAR) : at - 1]):
         if before.endswith(_PAUSES):
             return False
