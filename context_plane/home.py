@@ -11,6 +11,8 @@ from context_plane.errors import ContextPlaneError, InputError, NotFound
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.config import Settings
+    from context_plane.memory.links.declared import Declared as Links
+    from context_plane.memory.links.declared import Linking
     from context_plane.retrieval.text.documents import Declared, Indexing
 
 Stamp = tuple[str, int, int]
@@ -68,6 +70,15 @@ class Home:
             self._indexing = stamps, Indexing(self._settings.analyzer, found)
         return self._indexing[1]
 
+    def linking(self) -> Linking:
+        """How links are found in events: what the mappings in `sources/` declare under `links`.
+
+        Raises `InputError` for a file that does not read, and for two that declare different things of one source.
+        """
+        from context_plane.memory.links.declared import Linking
+
+        return Linking(sources=_linked([path for path, *_ in _folder(self._settings.sources)[1:]]))
+
     def mapping(self, source: str) -> Path:
         """The file of a mapping or declaration, by its name under `sources/` or by its path. Raises `NotFound`."""
         given = Path(source)
@@ -100,6 +111,23 @@ def _declared(paths: list[str]) -> dict[str, Declared]:
             what = f"{said[loaded.source]} declares something else of the source {loaded.source!r}"
             raise loaded.document.error(what, "declare the same in both, or in one alone", "index")
         said.setdefault(loaded.source, path)
+    return found
+
+
+def _linked(paths: list[str]) -> dict[str, Links]:
+    """Which columns hold links, by CloudEvents source."""
+    from context_plane.log.declaration import load_source
+    from context_plane.log.mapping import Mapping
+    from context_plane.memory.links.declared import Declared
+
+    found: dict[str, Links] = {}
+    for path in paths:
+        loaded = load_source(path)
+        if isinstance(loaded, Mapping) and loaded.links:
+            declared = Declared.of(loaded.links)
+            if found.setdefault(loaded.source, declared) != declared:
+                what = f"another file declares other links of the source {loaded.source!r}"
+                raise loaded.document.error(what, "declare the same in both, or in one alone", "links")
     return found
 
 

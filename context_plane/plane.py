@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.log.outcome import Commit
     from context_plane.materialize import Builder, SearchSettings
+    from context_plane.memory.chains.graph import Graph
+    from context_plane.memory.chains.walk import Direction, Walk
     from context_plane.parts.files import Files
     from context_plane.parts.snapshots import Snapshot
     from context_plane.parts.view import View
@@ -51,6 +53,7 @@ class ContextPlane:
         self._files: Files | None = None
         self._embedders: dict[str, Embedder] = {}
         self._tables: dict[str, Embeddings] = {}
+        self._graphs: dict[str, tuple[tuple[int, int, str], Graph]] = {}
         self.home = Home(settings)
         self._lock = threading.RLock()
 
@@ -232,6 +235,41 @@ class ContextPlane:
 
         return run(view, query, state.bundles, list(self.specs(view).values()))
 
+    def chain(
+        self,
+        tenant: str,
+        start: str,
+        *,
+        direction: Direction = "back",
+        depth: int = 10,
+        kinds: str | Sequence[str] | None = None,
+        max_tokens: int | None = None,
+        as_of: Cut = None,
+        known_at: int | None = None,
+    ) -> Walk:
+        """What came before an entity, or with `direction` forward what came of it: along the links that events state.
+
+        `kinds` are those of links to follow, all by default; `max_tokens` limits titles and quotes. The links are found
+        in the tenant's events at every call that follows a change, some 20 µs an event. Raises `NotFound` for an
+        unknown tenant or start, `InputError` for limits that cannot be meant.
+        """
+        from context_plane.memory.chains.walk import walk
+
+        wanted = None if kinds is None else frozenset([kinds] if isinstance(kinds, str) else kinds)
+        graph = self._graph(self._known(tenant).view(as_of, known_at))
+        return walk(graph, start, direction, depth, wanted, max_tokens)
+
+    def _graph(self, view: View) -> Graph:
+        """The links of a view; those of the last one of each tenant are kept."""
+        from context_plane.memory.chains.graph import of_events
+
+        linking = self.home.linking()
+        identity = (view.number, view.as_of, repr(linking.to_json()))
+        known = self._graphs.get(view.tenant)
+        if known is None or known[0] != identity:
+            known = self._graphs[view.tenant] = identity, of_events(view.events(), linking)
+        return known[1]
+
     def tenants(self) -> list[str]:
         """Names of the tenants in the store, sorted."""
         return self.store.children(keys.tenants())
@@ -304,6 +342,7 @@ class ContextPlane:
             for state in self._tenants.values():
                 state.bundles.close()
             self._tenants.clear()
+            self._graphs.clear()
             if self._files is not None:
                 self._files.close()
                 self._files = None

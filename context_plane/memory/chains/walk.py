@@ -1,0 +1,112 @@
+"""Walks: from one thing along the links to what came before it, or to what came after, within limits.
+
+Here belongs the order of steps: depth first, each thing's links in order of time, so that a reader follows one thread
+to its end. A thing is gone on from once; where a walk comes to it again, it says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from context_plane.ctx.tokens import counter
+from context_plane.errors import InputError, NotFound
+from context_plane.memory.chains.graph import Edge, Graph, Thing
+
+Direction = Literal["back", "forward"]
+DEPTH: Final = 10
+MOST_STEPS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Step:
+    """One link of a walk, and where it leads."""
+
+    depth: int
+    """1 for links of the start."""
+    edge: Edge
+    thing: Thing
+    again: bool = False
+    """Whether the walk was there before, and does not go on from it once more."""
+    cut: bool = False
+    """Whether it has links that the limits left out."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What was found."""
+
+    start: Thing
+    direction: Direction
+    steps: tuple[Step, ...]
+    left_out: int
+    """Links that the limits left out, as far as they were seen."""
+
+    @property
+    def text(self) -> str:
+        """As a tree, one line a step."""
+        from context_plane.memory.chains import drawing
+
+        return drawing.text(self)
+
+    @property
+    def mermaid(self) -> str:
+        """As a Mermaid flow chart."""
+        from context_plane.memory.chains import drawing
+
+        return drawing.mermaid(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `cortex memory inspect --json` prints it."""
+        from context_plane.memory.chains import drawing
+
+        return drawing.to_dict(self)
+
+
+def walk(
+    graph: Graph,
+    start: str,
+    direction: Direction = "back",
+    depth: int = DEPTH,
+    kinds: frozenset[str] | None = None,
+    max_tokens: int | None = None,
+) -> Walk:
+    """The links from `start` on, at most so deep, of these kinds, with at most so many tokens of titles and quotes.
+
+    Raises `NotFound` for a start that the view does not have, `InputError` for limits that cannot be meant.
+    """
+    _check(direction, depth, max_tokens)
+    if start not in graph:
+        remedy = "check the name (type/id); a later --as-of may know it"
+        raise NotFound(f"there is no event of {start!r:.100}", where="start", remedy=remedy)
+    links = graph.before if direction == "back" else graph.after
+    count, spent = counter(), 0
+    seen, steps, left_out = {start}, list[Step](), 0
+    todo = [(1, edge) for edge in reversed(links(start)) if kinds is None or edge.kind in kinds]
+    while todo:
+        level, edge = todo.pop()
+        thing = graph.thing(edge.earlier if direction == "back" else edge.later)
+        if max_tokens is not None:
+            spent += count(f"{edge.kind} {thing.id} {thing.title} {edge.quote}\n")
+        if len(steps) == MOST_STEPS or (max_tokens is not None and spent > max_tokens):
+            left_out += 1 + len(todo)
+            break
+        again = thing.id in seen
+        onward = [] if again else [each for each in links(thing.id) if kinds is None or each.kind in kinds]
+        cut = level == depth and bool(onward)
+        steps.append(Step(level, edge, thing, again, cut))
+        if cut:
+            left_out += len(onward)
+        else:
+            todo += [(level + 1, each) for each in reversed(onward)]
+            seen.add(thing.id)
+    return Walk(graph.thing(start), direction, tuple(steps), left_out)
+
+
+def _check(direction: str, depth: int, max_tokens: int | None) -> None:
+    if direction not in ("back", "forward"):
+        raise InputError(f"there is no direction {direction!r:.40}", where="direction", remedy="use back or forward")
+    if type(depth) is not int or not 1 <= depth <= 1_000:
+        raise InputError(f"the depth is {depth!r:.40}", where="depth", remedy="give a number from 1 to 1,000")
+    if max_tokens is not None and (type(max_tokens) is not int or max_tokens < 1):
+        raise InputError(f"the limit is {max_tokens!r:.40}", where="max_tokens", remedy="give a number of tokens")
