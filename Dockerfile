@@ -31,6 +31,8 @@ ENV PATH=/opt/context-plane/bin:$PATH \
     CONTEXT_PLANE_HOME=/srv/context-plane
 USER plane
 WORKDIR /srv/context-plane
+# The loops of search, compiled for machines like this one: every container would take half a minute of one core for it.
+RUN python -c "from context_plane.retrieval.scoring.kernels import choice; choice.load()"
 EXPOSE 3000
 # The UI has no login of its own: put it behind a proxy that has one.
 CMD ["dagster-webserver", "--host", "0.0.0.0", "--port", "3000", "--workspace", "/opt/dagster/workspace.yaml"]

@@ -24,6 +24,8 @@ BUILT = {
     "context",
     "search",
     "sql",
+    "memory",
+    "ctx",
 }  # contract.md, as far as it is built
 HEAVY = {"dagster", "duckdb", "pyarrow", "numpy", "pydantic", "yaml", "rich", "obstore"}
 
@@ -42,7 +44,9 @@ def test_help_of_context_offers_no_part_that_is_not_built(cortex: Shell) -> None
     assert not re.search("goal|openai|anthropic|max-tokens|ctx", text)
 
 
-@pytest.mark.parametrize("command", sorted(BUILT - {"cache"} | {"cache stats"}))
+@pytest.mark.parametrize(
+    "command", sorted(BUILT - {"cache", "ctx", "memory"} | {"cache stats", "ctx encode", "memory inspect"})
+)
 def test_every_command_has_help_json_and_debug(cortex: Shell, command: str) -> None:
     """What every command has, others' commands have too."""
     done = cortex(*command.split(), "--help")

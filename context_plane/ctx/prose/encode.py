@@ -25,6 +25,7 @@ from context_plane.ctx.prose.wrapping import Layout, layout_of
 from context_plane.errors import InputError
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_HARDLY_LESS: Final = 0.995
 _PROMISED: Final = {
     Mode.EXACT: Level.BYTES,
     Mode.VERBATIM: Level.STRUCTURE,
@@ -91,7 +92,7 @@ def _forms(text: str, mode: Mode, count: Callable[[str], int]) -> Iterator[Itera
 def _compact(text: str, body: str, count: Callable[[str], int]) -> Iterator[str]:
     yield Head(Mode.VERBATIM).written() + body
     yield from _referring(Mode.COMPACT, body, count)
-    if count(body) > count(text):  # then its own layout is the shorter one
+    if count(body) > _HARDLY_LESS * count(text):  # then its own layout may be the shorter one
         yield from _referring(Mode.EXACT, "\n".join(exact.compressed(text.split("\n"), Layout())), count)
 
 

@@ -75,6 +75,19 @@ class Search:
         self.index.take_back(room)  # one in which something failed is dropped
         return Found._make(ranked)
 
+    def exercise(self, k: int) -> None:
+        """Goes every way to the best, whatever costs less."""
+        room = self.index.lend_room()
+        rows = self.index.select(self.filters, self.cut, self.kernels, room)
+        self.rank_rows(room, self.index.all_rows if rows is None else rows, k)
+        found, split = (_NO_ROWS(), 0) if self.mode == "bm25" else self._nearest(k)
+        if self.mode != "vector":
+            self.rank_postings(room, None, found, split, k)
+            self.rank_postings(room, rows, found, split, k)
+        if rows is not None:
+            self._allowed(room, self.lent_to(room, found), rows)
+        self.index.take_back(room)
+
     def _best(self, room: Room, rows: Array | None, k: int) -> Ranked:
         most = k + MARGIN
         if self.mode == "bm25":

@@ -39,13 +39,18 @@ class Choice:
         return import_module("context_plane.retrieval.scoring.kernels.plain")
 
     def load(self) -> ModuleType:
-        """The compiled kernels, loaded now; those in numpy where numba does not load."""
+        """The compiled kernels, ready to be called, when they are; those in numpy where numba does not load.
+
+        Takes a second where an earlier process has left them compiled, some twenty where none has.
+        """
         with self._lock:
             if self._compiled is None:
                 try:
-                    self._compiled = import_module("context_plane.retrieval.scoring.kernels.compiled")
-                except ImportError:
-                    self._compiled = import_module("context_plane.retrieval.scoring.kernels.plain")
+                    loops = import_module("context_plane.retrieval.scoring.kernels.compiled")
+                    import_module("context_plane.retrieval.scoring.exercise").exercise(loops)
+                except (ImportError, RuntimeError):  # the latter where numba finds no folder to keep them in
+                    loops = import_module("context_plane.retrieval.scoring.kernels.plain")
+                self._compiled = loops
             return self._compiled
 
 
