@@ -44,7 +44,7 @@ dev: $(VENV)/.runtime-ready ## Dagster's UI and daemon on your home, run history
 	@mkdir -p "$(CONTEXT_PLANE_HOME)/dagster" && cp dagster.yaml "$(CONTEXT_PLANE_HOME)/dagster/dagster.yaml"
 	@export CONTEXT_PLANE_HOME="$$(CDPATH= cd "$(CONTEXT_PLANE_HOME)" && pwd)" && \
 	export DAGSTER_HOME="$$CONTEXT_PLANE_HOME/dagster" && \
-	$(PY) -c 'from dagster import DagsterInstance; DagsterInstance.get().dispose()' && \
+	$(PY) -c 'from context_assets.lost import tidy; tidy()' && \
 	exec $(PY) -m dagster dev -w workspace.yaml $(DEV_ARGS)
 
 check: $(VENV)/.ready ## Format, lint, types, import floors

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from context_assets import checks, metadata, names
+from context_assets import checks, lost, metadata, names
 from context_assets.graph import Graph
 from context_assets.instance import open_instance
 from context_assets.partitions import TENANT, range_tags
@@ -62,7 +62,7 @@ class Runner:
     def _run(self, tags: Mapping[str, str], selection: list[dg.AssetKey] | None) -> Ran:
         result = self._job.execute_in_process(
             instance=self._instance,
-            tags=dict(tags),
+            tags={**tags, **lost.this_process()},
             run_config=self._config,
             asset_selection=selection,
             raise_on_error=False,
@@ -81,6 +81,7 @@ class Runner:
 def open_runner(plane: ContextPlane, folder: Path, *, verbose: bool = False) -> Iterator[Runner]:
     """A runner on the Dagster home in a folder."""
     with open_instance(folder) as instance:
+        lost.end_lost_runs(instance)
         yield Runner(plane, instance, verbose=verbose)
 
 

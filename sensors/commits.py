@@ -17,6 +17,7 @@ import dagster as dg
 from context_assets import names
 from context_assets.events import LogState, data_version, log_state, observed
 from context_assets.graph import Graph
+from context_assets.lost import end_lost_runs
 from context_assets.partitions import TENANT, tenants
 from context_plane.config import Settings
 from context_plane.errors import ContextPlaneError, NotFound
@@ -91,6 +92,7 @@ class Tick:
         deadline = monotonic() + SECONDS
         self.known = self.builders.tenants()
         self.lines += self._of_specs()
+        self.lines += [f"run {run[:8]} is over: its process was killed" for run in end_lost_runs(self.instance)]
         busy = busy_tenants(self.instance)
         for tenant in self._in_turn():
             if monotonic() >= deadline or len(self.requests) >= REQUESTS:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -13,7 +15,10 @@ from click.testing import CliRunner, Result
 
 from context_assets.commands import materialize
 from context_assets.instance import open_instance
+from context_assets.lost import TAG, end_lost_runs, this_process
+from context_plane import ContextPlane
 from context_plane.errors import InputError, NotFound
+from context_plane.store.faults import VARIABLE
 from tests.dagster.world import SPEC, Home, event, events
 from tests.dagster.world import home as open_home
 
@@ -248,3 +253,35 @@ def test_a_relative_dagster_home_is_refused(home: Home, run: Any, monkeypatch: p
     refused = run().exception
     assert isinstance(refused, InputError)
     assert refused.remedy.startswith("give an absolute path")
+
+
+def test_a_run_whose_process_was_killed_is_ended_by_the_next(home: Home, run: Any, dagster_home: Path) -> None:
+    """Dagster would hold it for running for ever, and two of them for all that may run at once."""
+    with ContextPlane.open(home.folder) as plane:
+        plane.ingest("acme", events("2026-03-01", 2))
+    command = [sys.executable, "-m", "context_plane.cli", "materialize"]
+    killed = subprocess.run(command, env={**os.environ, VARIABLE: "timeline.noted"}, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with open_instance(dagster_home) as instance:
+        (lost,) = instance.get_runs()
+        assert lost.status is dg.DagsterRunStatus.STARTED
+    assert shape(run("--json"))[0]["tenant"] == "acme"
+    with open_instance(dagster_home) as instance:
+        ended = {each.run_id: each.status for each in instance.get_runs()}
+        assert ended.pop(lost.run_id) is dg.DagsterRunStatus.FAILURE
+        assert set(ended.values()) == {dg.DagsterRunStatus.SUCCESS}
+
+
+@pytest.mark.parametrize("changed", ["", "boot", "process", "untagged"])
+def test_only_runs_whose_process_is_gone_are_ended(dagster_home: Path, changed: str) -> None:
+    """Not one of a process that lives, of another machine, or of Dagster's own launcher."""
+    machine, process, began = this_process()[TAG].split("/")
+    tags = {
+        "": this_process(), "boot": {TAG: f"another/{process}/{began}"}, "process": {TAG: f"{machine}/{process}/1"},
+        "untagged": {},
+    }[changed]  # fmt: skip
+    with open_instance(dagster_home) as instance:
+        made = instance.add_run(
+            dg.DagsterRun("job", run_id=str(uuid4()), status=dg.DagsterRunStatus.STARTED, tags=tags)
+        )
+        assert end_lost_runs(instance) == ([made.run_id] if changed == "process" else [])
