@@ -17,6 +17,7 @@ from bench import (
     bundles,
     cold,
     ctx_data,
+    ctx_prose,
     growth,
     ingest,
     links,
@@ -52,6 +53,7 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "ctx-random": ctx_data.random_documents,
     "ctx-changed": ctx_data.changed,
     "ctx-speed": ctx_data.speed,
+    "ctx-prose": ctx_prose.documents,
     "viewport": viewport.assembly,
     "links": links.extraction,
 }

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from context_plane.cli.options import cut_options, json_option, open_existing, tenant_argument
-from context_plane.cli.output import echo_json, say
+from context_plane.cli.output import echo_json, note, say
+from context_plane.errors import ContextPlaneError
 
 if TYPE_CHECKING:
+    from context_plane.plane import ContextPlane
     from context_plane.retrieval.hit import Hit
     from context_plane.retrieval.searcher import Asked
 
@@ -67,6 +69,9 @@ def command(
             mode=mode,
             k=k,
         )
+        why = _by_words_alone(plane) if mode == "auto" and all(hit.scores.vector is None for hit in hits) else ""
+    if why:
+        note(f"note: searched by words alone: {why}")
     if as_json:
         echo_json([hit.to_json() for hit in hits])
         return
@@ -74,6 +79,15 @@ def command(
         _show(number, hit)
     if not hits:
         say("nothing found")
+
+
+def _by_words_alone(plane: ContextPlane) -> str:
+    """What is wrong with the home's embedder, if that is why; a home without one has words alone, as it says."""
+    try:
+        plane.embedder()
+    except ContextPlaneError as error:
+        return str(error)
+    return ""
 
 
 def _show(number: int, hit: Hit) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -31,6 +32,7 @@ LATER = event(6, data={"text": "SSO is enabled"}, subject="customer/bolt", time=
 SSO = ["1", "6", "5", "3"]
 
 CONCEPTS = """\
+import json
 import re
 import numpy as np
 
@@ -307,3 +309,22 @@ def test_a_damaged_part_is_an_error_that_names_it(crm: Shell) -> None:
     said = refused(crm("search", "acme", "sso"), 1)
     assert any(part.name in said for part in parts)
     assert "materialize again" in said
+
+
+def test_words_alone_because_of_a_wrong_embedder_are_said_to_be(crm: Shell) -> None:
+    """On stderr, so that scripts get the hits they would get; a home without an embedder needs no telling."""
+    assert crm("search", "acme", "sso").stderr == ""
+    crm.env["CONTEXT_PLANE_EMBEDDER"] = "wordlama"
+    done = crm("search", "acme", "sso", "--json")
+    assert done.exit_code == 0
+    assert "note: searched by words alone: " in done.stderr
+    assert "wordlama" in done.stderr
+    assert [hit["event_id"] for hit in json.loads(done.stdout)] == SSO
+    assert crm("search", "acme", "sso", "--mode", "bm25").stderr == ""
+
+
+def test_no_embedder_is_named_as_the_reason_for_no_vectors(crm: Shell) -> None:
+    """With the setting: materializing would not help."""
+    done = crm("search", "acme", "sso", "--mode", "vector")
+    assert done.exit_code == 1
+    assert "its embedder is none: choose one (CONTEXT_PLANE_EMBEDDER, or plane.toml)" in done.stderr

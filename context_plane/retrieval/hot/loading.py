@@ -42,6 +42,7 @@ _KEPT: Final = 2
 _APART: Final = 4_096
 """Events (or a tenth of all) that are searched apart from what was compacted."""
 Key = tuple[Any, ...]
+_NONE: Final = "its embedder is none: choose one (CONTEXT_PLANE_EMBEDDER, or plane.toml), or use mode bm25"
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,9 @@ class Loader:
             embedder = self._embedder(model["name"] if model else None)
         except ContextPlaneError as error:
             return None, str(error)
-        if model and embedder is not None and embedder.id != model["id"]:
+        if embedder is None:
+            return None, _NONE
+        if model and embedder.id != model["id"]:
             return None, f"the vectors are of {model['id']}, the installed model is {embedder.id}: backfill them"
         return embedder, ""
 
