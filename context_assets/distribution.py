@@ -15,7 +15,7 @@ from context_assets.plot import palette
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_INCHES: Final = (6.4, 1.9)
+_INCHES: Final = (6.4, 2.2)
 _DPI: Final = 96
 _BINS: Final = 40
 _COLOURS: Final = ("#9aa5b1", "#2563eb")
@@ -23,11 +23,15 @@ _SHADES: Final = ("#9aa5b1", "#d97706", "#2563eb")
 _LEAST_PAD: Final = timedelta(hours=1)
 
 
-def histogram(title: str, values: Mapping[str, Sequence[float]]) -> dg.MarkdownMetadataValue:
-    """How often values of one or two kinds occur, as shares of their kind."""
-    figure, axes = _axes(title)
-    everything = [value for each in values.values() for value in each]
-    span = (min(everything), max(everything))
+def histogram(title: str, values: Mapping[str, Sequence[float]], across: str) -> dg.MarkdownMetadataValue:
+    """How often values of one or two kinds occur, as shares of their kind; `across` says what is counted.
+
+    The highest hundredth is shown at the end of the axis: a few far out would press all others into one bar.
+    """
+    figure, axes = _axes(title, across, "share")
+    everything = sorted(value for each in values.values() for value in each)
+    span = (everything[0], everything[min(len(everything) - 1, len(everything) * 99 // 100)])
+    values = {name: [min(value, span[1]) for value in each] for name, each in values.items()}
     for (name, each), colour in zip(values.items(), _COLOURS[-len(values) :], strict=True):
         weights = [1 / len(each)] * len(each)
         axes.hist(each, bins=_BINS, range=span, weights=weights, color=colour, alpha=0.8, label=name)
@@ -37,9 +41,9 @@ def histogram(title: str, values: Mapping[str, Sequence[float]]) -> dg.MarkdownM
     return _shown(figure, f"{title}; median {middle}")
 
 
-def curve(title: str, values: Mapping[int, float]) -> dg.MarkdownMetadataValue:
-    """A value by a number."""
-    figure, axes = _axes(title)
+def curve(title: str, values: Mapping[int, float], across: str, along: str) -> dg.MarkdownMetadataValue:
+    """A value (`along`) by a number (`across`)."""
+    figure, axes = _axes(title, across, along)
     axes.plot(list(values), list(values.values()), color=_COLOURS[1], marker="o", markersize=3)
     axes.set_ylim(min(*values.values(), 0.9), 1.005)
     return _shown(figure, f"{title}: " + ", ".join(f"{at}: {value:.3f}" for at, value in values.items()))
@@ -67,13 +71,15 @@ def courses(
     return _shown(figure, f"{title}; last {last}")
 
 
-def _axes(title: str) -> tuple[Figure, Any]:
+def _axes(title: str, across: str = "", along: str = "") -> tuple[Figure, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=9, loc="left")
     axes.tick_params(labelsize=8)
+    axes.set_xlabel(across, fontsize=8)
+    axes.set_ylabel(along, fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
@@ -84,4 +90,4 @@ def _shown(figure: Figure, alt: str) -> dg.MarkdownMetadataValue:
     raw = io.BytesIO()
     FigureCanvasAgg(figure).print_png(raw)  # type: ignore[no-untyped-call]
     image = base64.b64encode(palette(raw.getvalue())).decode()
-    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{image})")
+    return dg.MetadataValue.md(f"![{alt}](data:image/png;base64,{image})\n\n{alt}")

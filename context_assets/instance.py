@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import InputError
+from context_plane.errors import Infeasible, InputError
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -23,6 +23,7 @@ telemetry:
   enabled: false # on by default
 """
 # A run's output stays on the terminal: capturing it starts two processes a step, and would capture the progress bar.
+_DISK: Final = ("disk I/O error", "disk is full", "readonly database", "unable to open database")
 _OVERRIDES: Final[dict[str, Any]] = {
     "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
 }
@@ -51,8 +52,23 @@ def open_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
             config.write_text(_CONFIG, "utf-8")
         instance = dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides=_OVERRIDES))
         instance.get_runs_count()  # makes the run storage, which is made when it is first asked
-    with instance:
+    with instance, _explained(folder):
         yield instance
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """What SQLite says of a disk that is full or fails, as our error."""
+    try:
+        yield
+    except Exception as error:
+        first = str(error).splitlines()[0] if str(error) else ""
+        if type(error).__name__ != "OperationalError" or not any(words in first for words in _DISK):
+            raise
+        remedy = "free space on the disk (or mend it), then run the same command again; what is built is kept"
+        raise Infeasible(
+            f"Dagster's history cannot be written: {first[:200]}", where=str(folder), remedy=remedy
+        ) from error
 
 
 @contextmanager

@@ -132,10 +132,14 @@ def _of_text(folded: Sequence[Folded]) -> metadata.Values:
         values[f"mean length of {tenant}"] = dg.MetadataValue.float(round(sample.mean_length, 1))
         if sample.scores and "scores" not in values:
             title = f"{tenant}: BM25 of hits, as share of the highest possible"
-            values["scores"] = histogram(title, {"hits": sample.scores})
+            values["scores"] = histogram(title, {"hits": sample.scores}, "share of the bound")
             values["latency"] = histogram(
-                f"{tenant}: milliseconds a search, in numpy", {"searches": sample.milliseconds}
+                f"{tenant}: time of a search, in numpy", {"searches": sample.milliseconds}, "milliseconds"
             )
+            taken = sorted(sample.milliseconds)
+            for share in (50, 99):
+                at = min(len(taken) - 1, len(taken) * share // 100)
+                values[f"latency p{share} (ms)"] = dg.MetadataValue.float(round(taken[at], 2))
     return values
 
 
@@ -150,10 +154,10 @@ def _of_vectors(folded: Sequence[Folded]) -> tuple[metadata.Values, dg.AssetChec
         sample = sample_vectors(builder.files, tenant, builder.snapshots.current())
         if sample.pairs and "cosines" not in values:
             title = f"{tenant}: cosines of events, at random and to the nearest"
-            values["cosines"] = histogram(title, {"at random": sample.pairs, "nearest": sample.nearest})
+            values["cosines"] = histogram(title, {"at random": sample.pairs, "nearest": sample.nearest}, "cosine")
         if sample.recall:
             recall[tenant] = max(sample.recall.values())
             if not shown:
                 shown = dict(sample.recall)
-                values["recall"] = curve(f"{tenant}: recall@10 of the graph by candidates", shown)
+                values["recall"] = curve(f"{tenant}: recall@10 of the graph", shown, "candidates", "recall@10")
     return values, checks.recall_result(recall, shown)

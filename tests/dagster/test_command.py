@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,13 @@ from uuid import uuid4
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy.exc import OperationalError
 
 from context_assets.commands import materialize
 from context_assets.instance import open_instance
 from context_assets.lost import TAG, end_lost_runs, this_process
 from context_plane import ContextPlane
-from context_plane.errors import InputError, NotFound
+from context_plane.errors import Infeasible, InputError, NotFound
 from context_plane.store.faults import VARIABLE
 from tests.dagster.world import SPEC, Home, event, events
 from tests.dagster.world import home as open_home
@@ -285,3 +287,13 @@ def test_only_runs_whose_process_is_gone_are_ended(dagster_home: Path, changed: 
             dg.DagsterRun("job", run_id=str(uuid4()), status=dg.DagsterRunStatus.STARTED, tags=tags)
         )
         assert end_lost_runs(instance) == ([made.run_id] if changed == "process" else [])
+
+
+def test_a_disk_that_is_full_is_said_to_be(dagster_home: Path) -> None:
+    """SQLite's words, the folder, and what to do; other errors of the database stay what they are."""
+    with pytest.raises(Infeasible, match="disk I/O error") as error, open_instance(dagster_home):
+        raise OperationalError("PRAGMA x", {}, sqlite3.OperationalError("disk I/O error"))
+    assert error.value.where == str(dagster_home)
+    assert "free space" in error.value.remedy
+    with pytest.raises(OperationalError), open_instance(dagster_home):
+        raise OperationalError("SELECT x", {}, sqlite3.OperationalError("no such column: x"))
