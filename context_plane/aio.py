@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from context_plane.bundles.bundle import Bundle
     from context_plane.bundles.spec import ContextSpec
     from context_plane.log.outcome import Commit
+    from context_plane.memory.chains.walk import Direction, Walk
     from context_plane.parts.snapshots import Snapshot
     from context_plane.retrieval.hit import Hit
     from context_plane.retrieval.searcher import Asked
@@ -105,6 +106,24 @@ class AsyncContextPlane:
             k=k,
             vector=vector,
         )
+
+    async def chain(
+        self,
+        tenant: str,
+        start: str,
+        *,
+        direction: Direction = "back",
+        depth: int = 10,
+        kinds: str | Sequence[str] | None = None,
+        max_tokens: int | None = None,
+        as_of: Cut = None,
+        known_at: int | None = None,
+    ) -> Walk:
+        """See `ContextPlane.chain`."""
+        return await asyncio.to_thread(
+            self.plane.chain, tenant, start, direction=direction, depth=depth, kinds=kinds, max_tokens=max_tokens,
+            as_of=as_of, known_at=known_at,
+        )  # fmt: skip
 
     async def warm(self, tenant: str) -> None:
         """See `ContextPlane.warm`."""

@@ -57,6 +57,7 @@ def test_what_json_does_not_have_is_refused(value: Any) -> None:
         ("[1,2", "line 1"),
         ('"a', "line 1"),
         ("a:\n  b:1", "line 2"),
+        ("a[1]{x<202501DDThhmmssZ>}:\n01x000000", "line 3"),
         ("a:*1", "line 2"),
         ("&1:x\na:*2", "line 3"),
         ("&1:x\n&1:y\na:*1", "line 2"),
