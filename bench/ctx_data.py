@@ -87,7 +87,7 @@ def random_documents(folder: Path) -> Iterator[dict[str, Any]]:  # noqa: ARG001
             value, mode = document(chance), MODES[number % 3]
             text = encode(value, mode)
             wrong += not same(decode(text), value)
-            fallen += not same(decode(encoding._laid_out(value, mode)), value)  # noqa: SLF001 - without its net
+            fallen += not encoding._decodes(encoding._laid_out(value, mode), value)  # noqa: SLF001 - without its net
             tables += "]{" in text or "]<" in text
     yield {
         "what": "random and hostile",

@@ -71,7 +71,7 @@ class Home:
         return self._indexing[1]
 
     def linking(self) -> Linking:
-        """How links are found in events: what the mappings in `sources/` declare under `links`.
+        """How links are found in events: what the files in `sources/` declare under `links` and `references`.
 
         Raises `InputError` for a file that does not read, and for two that declare different things of one source.
         """
@@ -115,19 +115,23 @@ def _declared(paths: list[str]) -> dict[str, Declared]:
 
 
 def _linked(paths: list[str]) -> dict[str, Links]:
-    """Which columns hold links, by CloudEvents source."""
+    """Which columns hold links, and how things are referred to, by CloudEvents source."""
     from context_plane.log.declaration import load_source
-    from context_plane.log.mapping import Mapping
     from context_plane.memory.links.declared import Declared
 
     found: dict[str, Links] = {}
     for path in paths:
         loaded = load_source(path)
-        if isinstance(loaded, Mapping) and loaded.links:
-            declared = Declared.of(loaded.links)
-            if found.setdefault(loaded.source, declared) != declared:
-                what = f"another file declares other links of the source {loaded.source!r}"
-                raise loaded.document.error(what, "declare the same in both, or in one alone", "links")
+        if not loaded.file.links and not loaded.file.references:
+            continue
+        written = [each.model_dump(exclude_none=True) for each in loaded.file.references]
+        try:
+            declared = Declared.of(loaded.file.links, written)
+        except InputError as error:
+            raise loaded.document.error(f"{error.where}: {error.what}", error.remedy, "references") from error
+        if found.setdefault(loaded.source, declared) != declared:
+            what = f"another file declares other links of the source {loaded.source!r}"
+            raise loaded.document.error(what, "declare the same in both, or in one alone", "links")
     return found
 
 

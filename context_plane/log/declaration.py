@@ -1,7 +1,8 @@
-"""Declarations (`sources/*.yaml` with ``format: cloudevents``): what is indexed of events that need no mapping.
+"""Declarations (`sources/*.yaml` with ``format: cloudevents``): what is indexed and linked of events without a mapping.
 
 Here belongs which of the two kinds of file in `sources/` one is, and what a declaration may hold: the CloudEvents
-source that it is for, and `index`. How rows become events, and the keys under `index`, are `mapping`'s business.
+source that it is for, `index`, `links` and `references`. How rows become events, and the keys under these, are
+`mapping`'s business.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ from typing import Any, Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from context_plane import yamls
-from context_plane.log.mapping import Format, Index, Mapping, MappingFile, Name, check_template, mapping_of
+from context_plane.log.mapping import (
+    Format,
+    Index,
+    Mapping,
+    MappingFile,
+    Name,
+    Reference,
+    check_template,
+    mapping_of,
+)  # fmt: skip
 from context_plane.log.readers import MAX_EVENT_BYTES, Source, read_events
 
 CLOUDEVENTS: Final = "cloudevents"
@@ -31,7 +41,9 @@ class DeclarationFile(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     source: Name
     format: Literal["cloudevents"]
-    index: Index
+    index: Index | None = None
+    links: dict[Name, Name] = {}
+    references: list[Reference] = []
 
 
 _MAPPED: Final = {item.alias or name for name, item in MappingFile.model_fields.items()}
@@ -72,8 +84,12 @@ def _declaration(document: yamls.Document) -> Declaration:
             what = f"{key} is for files whose rows become events, and these are CloudEvents"
             raise document.error(what, f"leave {key} out, or write the format of the rows: {_ROW_FORMATS}", key)
     file = document.into(DeclarationFile)
-    check_template(document, file.index.text, ("index", "text"))
-    for place, names in file.index.columns().items():
+    index = file.index or Index()
+    if file.index is None and not file.links and not file.references:
+        raise document.error("it declares nothing", "write index, links or references", "format")
+    check_template(document, index.text, ("index", "text"))
+    links: dict[tuple[str | int, ...], tuple[str, ...]] = {("links", kind): (of,) for kind, of in file.links.items()}
+    for place, names in {**index.columns(), **links}.items():
         for name in names:
             if name.startswith(_DATA):
                 what = f"{name!r} would be a field of that name inside the data"

@@ -70,6 +70,15 @@ class Index(BaseModel):
         return named
 
 
+class Reference(BaseModel):
+    """One way in which things are referred to in texts and columns (`memory.links.notations` reads it)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    written: Name
+    entity: Name | None = None
+    event: Name | None = None
+
+
 class MappingFile(BaseModel):
     """A mapping as it is written."""
 
@@ -85,6 +94,7 @@ class MappingFile(BaseModel):
     data: list[Name] | None = None
     index: Index | None = None
     links: dict[Name, Name] = {}
+    references: list[Reference] = []
     where: Name | None = None
     json_: list[Name] = Field(default=[], alias="json")
     types: dict[Name, Literal["text", "number", "boolean"]] = {}

@@ -15,7 +15,7 @@ from context_plane.ctx.data.frames import Column, Frame, Group, Leaf, Path, Reco
 from context_plane.ctx.data.marks import Marks
 from context_plane.ctx.data.scalars import NUMBER, read, read_text
 
-_TIMES: Final = re.compile(r"<([0-9]*)(Y*M*D+)(Thhmmss)?(\.sss)?(Z?)>")
+_TIMES: Final = re.compile(r"<([0-9]*)(Y*M*D*)(Thhmmss)?(\.sss)?(Z?)>")
 _LEGEND_PIECE: Final = re.compile(r"[^ =()]*")
 
 

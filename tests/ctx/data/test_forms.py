@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -49,6 +50,17 @@ def test_compact_says_in_the_head_what_cells_begin_with() -> None:
     assert "plan" in head
     assert "price@buyer.plan(free=0 pro=40)" in head
     assert first.replace("\t", ",").replace("|", ",").startswith("0000,01T093000,shipped,00000,0,free,")
+
+
+def test_instants_of_one_day_share_all_of_it() -> None:
+    """And days of one month, and days of any."""
+    rows = [
+        {"at": f"2025-01-31T10:{n:02}:00.250Z", "day": f"2025-02-{n + 1:02}", "any": f"{1990 + n}-03-04"}
+        for n in range(20)
+    ]
+    head, first, *_ = shown(rows, "compact")
+    assert re.fullmatch(r"\[20[\t|]?\]\{at<20250131Thhmmss\.sssZ>.day<202502DD>.any<YYYYMMDD>\}:", head)
+    assert re.fullmatch(r"T100000\.250.01.19900304", first)
 
 
 def test_dense_has_codes_and_counts() -> None:

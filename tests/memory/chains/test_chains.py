@@ -200,6 +200,43 @@ def test_columns_that_a_mapping_declares_are_links(plane: ContextPlane) -> None:
     assert [(step.edge.kind, step.thing.id, step.edge.quote) for step in found.steps] == [("parent", "issue/a/b#4", "")]
 
 
+@pytest.mark.parametrize("form", ["cloudevents", "jsonl"])
+def test_references_that_a_file_declares_are_found(plane: ContextPlane, form: str) -> None:
+    """As in Jira, where nothing follows from an entity's own id; in a mapping or for events as they come."""
+    rows = "" if form == "cloudevents" else 'subject: "issue/{key}"\ntype: issue\ntime: at\n'
+    sources = plane.settings.sources
+    sources.mkdir(parents=True, exist_ok=True)
+    (sources / "jira.yaml").write_text(
+        f"source: issues\nformat: {form}\n{rows}links: {{parent: epic}}\n"
+        'references: [{written: "AUTH-{number}", entity: "issue/AUTH-{number}"}]\n'
+    )
+    plane.ingest("acme", [event(7, "issue/AUTH-12", "Duplicate of AUTH-7", epic="AUTH-1")])
+    found = plane.chain("acme", "issue/AUTH-12")
+    assert {(step.edge.kind, step.thing.id) for step in found.steps} == {
+        ("duplicate_of", "issue/AUTH-7"), ("parent", "issue/AUTH-1"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ('references: [{written: "AUTH-{number}"}]', "needs written, and either entity or event"),
+        ('references: [{written: "AUTH", entity: "issue/AUTH"}]', "no placeholder"),
+        ('references: [{written: "A-{number}", entity: "issue/A-{digits}"}]', "is not in what is written"),
+        ("links: {parent: data.epic}", "would be a field of that name inside the data"),
+        ("", "it declares nothing"),
+    ],
+)
+def test_what_a_declaration_cannot_mean_names_file_and_line(plane: ContextPlane, declared: str, message: str) -> None:
+    """When it is read: nothing is guessed."""
+    sources = plane.settings.sources
+    sources.mkdir(parents=True, exist_ok=True)
+    (sources / "jira.yaml").write_text(f"source: issues\nformat: cloudevents\n{declared}\n")
+    with pytest.raises(InputError, match=message) as error:
+        plane.chain("acme", "issue/a/b#1")
+    assert "jira.yaml:" in error.value.where
+
+
 def test_an_unknown_start_is_refused(plane: ContextPlane) -> None:
     """Also one that others refer to, but that has no event."""
     plane.ingest("acme", [event(5, "issue/a/b#7", "See #99")])
