@@ -10,6 +10,7 @@ import pytest
 from context_plane.ctx.data.decoding import decode
 from context_plane.ctx.data.encoding import encode
 from context_plane.ctx.data.equality import difference
+from context_plane.ctx.data.tables import table
 
 ORDERS: list[dict[str, Any]] = [
     {
@@ -108,6 +109,7 @@ def test_objects_with_keys_of_their_own_are_no_table() -> None:
     text = "\n".join(shown(rows))
     assert "]{" not in text
     assert len(text) < 20 * 60 * 16
+    assert table(rows, "verbatim") is None  # not even made, to be found too long
 
 
 def test_what_a_row_lacks_is_empty_and_an_empty_text_is_not() -> None:
