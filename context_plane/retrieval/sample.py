@@ -20,6 +20,7 @@ from context_plane.retrieval.scoring.fusion import fuse
 from context_plane.retrieval.scoring.question import ask, statistics
 from context_plane.retrieval.scoring.search import Search
 from context_plane.retrieval.shards import fulltext, merging, vectors
+from context_plane.retrieval.shards.twins import hashes
 from context_plane.retrieval.text.analysis import Analyzer
 from context_plane.retrieval.text.documents import Indexing
 
@@ -123,9 +124,11 @@ def sample_vectors(files: Files, tenant: str, catalog: Catalog) -> VectorSample:
     recall: dict[int, float] = {}
     if graph is not None:
         near, keys = open_graph(files, tenant, graph, dimension), merged.key[useful]
+        hashed = hashes(merged.vector[useful])
         best = min(10, len(useful) - 1)
         for asked in CANDIDATES:
-            found = [np.isin(keys, near.near(merged.vector[row], asked + 1)) for row in rows]
+            nearest = [np.isin(keys, near.near(merged.vector[row], asked + 1)) for row in rows]
+            found = [np.isin(hashed, hashed[each]) for each in nearest]  # with all that have the same vector
             shares = [_share(each, held, best) for each, held in zip(cosines, found, strict=True)]
             recall[asked] = sum(shares) / len(shares)
     return VectorSample(count, tuple(pairs.tolist()), tuple(cosines.max(axis=1).tolist()), recall)

@@ -20,6 +20,7 @@ from context_plane.parts.notes import Note, merge
 from context_plane.parts.part import FULLTEXT, GRAPH, MONTHS, TIMELINE, VECTOR, YEARS, Catalog, Part, month_of
 from context_plane.parts.timeline import Built, Progress
 from context_plane.retrieval.shards import entities, fulltext, merging, near, vectors
+from context_plane.retrieval.shards.twins import firsts, hashes
 from context_plane.retrieval.text.analysis import Analyzer
 from context_plane.retrieval.text.documents import Document, Indexing, documents
 from context_plane.store import keys
@@ -157,20 +158,25 @@ def _grow_graph(
     key, vector = merged.key[useful], merged.vector[useful]
     if len(key) < near.LEAST:
         return
+    hashed = hashes(vector)
     old = catalog.of(GRAPH).get(0) if catalog.about.get(GRAPH) == about else None
     grown = None if old is None else open_graph(files, history.tenant, old, dimension)
     if grown is not None:
         held = grown.keys()
-        gone, lacking = len(np.setdiff1d(held, key)), len(np.setdiff1d(key, held))
+        known = np.isin(hashed, hashed[np.isin(key, held)])
+        gone, lacking = len(np.setdiff1d(held, key)), int(np.count_nonzero(~known))
         if lacking <= max(_UNGRAPHED, len(key) // 10) and gone <= len(key) // 4:
             return
         grown = None if gone else grown
-    body = near.build(key, vector, grown)
+    rows = firsts(hashed)
+    if grown is not None:  # those that it has stay, one for each other vector comes
+        rows = np.concatenate([np.flatnonzero(np.isin(key, held)), rows[~known[rows]]])
+    body = near.build(key[rows], vector[rows], grown)
     version = hashlib.sha256(body).hexdigest()
     files.put(keys.graph(history.tenant, version), version, body)
     reach("index.graph-written")
     history.store.sync()
-    part = Part(0, version, len(body), len(key), until, digest([each.version for each in chosen(VECTOR, catalog)]))
+    part = Part(0, version, len(body), len(rows), until, digest([each.version for each in chosen(VECTOR, catalog)]))
     Note(GRAPH, month_of(0), until, (part,), about=about).write(history.store, history.tenant)
 
 

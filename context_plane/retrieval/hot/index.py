@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from context_plane.retrieval.shards.twins import Twins
+
     Array = NDArray[Any]
 
 _NAMES_KEPT: Final = 20_000
@@ -72,6 +74,8 @@ class Index:
         self.vectors = None if vectors is None else read_only(vectors)
         self.graph = graph
         self.ungraphed = ungraphed
+        self.twins: Twins | None = None
+        """Set where the graph has one row for several of the same vector."""
         self.hidden = hidden
         self.counted = counted
         self.whole = whole
@@ -303,11 +307,12 @@ class Index:
         """Bytes of memory that are this process's own. Arrays over a memory-mapped file are not: the system takes their
         memory back when it needs it."""
         arrays = [*self.shard.arrays.values(), self.all_rows, *self._spans.values()]
+        more = 0 if self.twins is None else self.twins.nbytes
         arrays += [each for each in (self.vectors, self.hidden, self.counted, self.ungraphed) if each is not None]
         for name in ("order_of_keys", "order_of_chains", "sample"):
             arrays += self.__dict__.get(name, ())
         per_row = 32 if self.chained else 24
-        return sum(map(own_bytes, arrays)) + max(1, len(self._rooms)) * per_row * self.rows
+        return more + sum(map(own_bytes, arrays)) + max(1, len(self._rooms)) * per_row * self.rows
 
 
 def own_bytes(array: Array) -> int:

@@ -25,6 +25,7 @@ from context_plane.retrieval.hot.index import Index, read_only
 from context_plane.retrieval.hot.merged import Merged
 from context_plane.retrieval.scoring import kernels
 from context_plane.retrieval.shards import fulltext, merging, vectors
+from context_plane.retrieval.shards.twins import Twins, hashes
 from context_plane.retrieval.text.analysis import Analyzer
 from context_plane.retrieval.text.documents import Indexing
 
@@ -275,6 +276,10 @@ class Loader:
             first.graph = near = open_graph(self.files, self._tenant, graph, base.dimension)
             known = np.isin(first.a["key"], near.keys())
             assert first.vectors is not None
+            hashed = hashes(first.vectors)
+            known = np.isin(hashed, hashed[known])
+            if len(np.unique(hashed[known])) < int(known.sum()):
+                first.twins = Twins(hashed)
             first.ungraphed = np.flatnonzero(~known & first.vectors.any(axis=1)).astype(np.int32)
         base.has_vectors = True
 
@@ -294,7 +299,7 @@ class Loader:
             first, own = known.indexes[0], base.indexes[0]
             if known.names[0] == base.names[0] and (known.has_vectors, known.model) == (base.has_vectors, base.model):
                 first = copy.copy(first)  # others search it with the graph that it has
-                first.graph, first.ungraphed = own.graph, own.ungraphed
+                first.graph, first.ungraphed, first.twins = own.graph, own.ungraphed, own.twins
                 first.__dict__.pop("sample", None)
                 return replace(base, indexes=(first, *base.indexes[1:]))
         return base

@@ -127,18 +127,20 @@ class Search:
         assert index.graph is not None
         assert vector is not None
         wanted = min(index.rows, pool)
-        found = index.rows_of(index.graph.near(vector, wanted), self.kernels)
+        found = self._by_graph(vector, wanted)
         while wanted < index.rows and self._astray(found):
             wanted = min(index.rows, _FURTHER * wanted) if wanted == pool else index.rows
-            found = (
-                index.all_rows
-                if wanted == index.rows
-                else index.rows_of(index.graph.near(vector, wanted), self.kernels)
-            )
+            found = index.all_rows if wanted == index.rows else self._by_graph(vector, wanted)
         if index.ungraphed is None or not len(index.ungraphed):
             return found, len(found)
         others = index.ungraphed[self.kernels.top(self.dots(index.ungraphed), index.ungraphed, pool)]
         return np.concatenate([found, others]), len(found)
+
+    def _by_graph(self, vector: Array, wanted: int) -> Array:
+        """Rows that the graph finds near a vector, and those that have the very vectors of these."""
+        assert self.index.graph is not None
+        found = self.index.rows_of(self.index.graph.near(vector, wanted), self.kernels)
+        return found if self.index.twins is None else self.index.twins.of(found)
 
     def _astray(self, found: Array) -> bool:
         """Whether the graph has not come near the vector: a few rows taken at random are nearer than what it found. It
