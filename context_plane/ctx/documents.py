@@ -14,7 +14,6 @@ from typing import Any, Final, Literal
 from context_plane.ctx import prose, tokens
 from context_plane.ctx.data import planning
 from context_plane.ctx.data.decoding import decode as decode_data
-from context_plane.ctx.data.encoding import compact_json
 from context_plane.ctx.data.encoding import encode as encode_data
 from context_plane.ctx.data.equality import difference
 from context_plane.ctx.prose.header import MARK
@@ -146,8 +145,3 @@ def verify(original: str, text: str, kind: Kind | None = None) -> Verified:
     if path is None:
         return Verified("L1", (("bytes", "the value is equal, its spelling is not"),))
     return Verified(None, ((path, "the values differ here first"),))
-
-
-def raw_tokens(original: str) -> int:
-    """Tokens of the cheapest form without CTX: compact JSON of data, a text as it is."""
-    return tokens.count(compact_json(parse(original)) if kind_of(original) == "data" else original)

@@ -44,7 +44,8 @@ def put_all(put: Put, items: Iterable[Item], pace: Pace) -> None:
         try:
             for portion in chain((first, second), portions):
                 size = sum(len(body) for _, body in portion)
-                while running and (len(running) == 2 * pace.threads or flying + size > _BYTES_IN_FLIGHT):
+                # One fewer than may be taken: while these are written the next is being filled.
+                while running and (len(running) == 2 * pace.threads - 1 or flying + size > _BYTES_IN_FLIGHT):
                     flying -= _finish(running)
                 running.append((threads.submit(_put_portion, put, portion), size))
                 flying += size

@@ -11,8 +11,6 @@ from typing import Final, Literal
 
 from context_plane.errors import InputError
 
-NAMES: Final = ("instructions", "state", "knowledge", "memory", "context", "entity", "events")
-"""Those of the seed (6.5), in the order in which they mattered there; callers may have others."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 MOST_TOKENS: Final = 10_000_000
 

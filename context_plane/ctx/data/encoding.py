@@ -185,10 +185,6 @@ def _table(start: str, rows: Sequence[dict[str, Any]], mode: Mode) -> list[str] 
     return None if made is None else [f"{start}[{len(rows)}{made.head}", *made.lines]
 
 
-def _cheaper(one: list[str], other: list[str]) -> list[str]:
-    return _cheapest([one, other])
-
-
 def _cheapest(layouts: Sequence[list[str]]) -> list[str]:
     if len(layouts) == 1:
         return layouts[0]
