@@ -110,7 +110,9 @@ class Builder:
         kinds = (TIMELINE, *(CONTEXTS + name for name in self.specs), *self.indexes)
         current = self.snapshots.current(kinds if checked else ())
         contexts = {
-            name: tuple(fold.stale(spec, self.history.tenant, current, touched, self.grain, until))
+            name: tuple(
+                fold.stale(spec, self.history.tenant, current, fold.counted_days(spec, self.history), self.grain, until)
+            )
             for name, spec in self.specs.items()
         }
         days = tuple(timeline.stale_days(self.history, current, until))
@@ -239,16 +241,19 @@ class Builder:
         timelines, table = current.of(TIMELINE), self._embeddings()
         wanted = [day for day in stale if days[0] <= day <= days[1] and day in timelines]
         count = 0
+        rows: dict[int, int] = {day: part.rows for day, part in current.of(VECTOR).items()}
         waiting: list[Document] = []
         for done, day in enumerate(wanted, 1):
-            waiting += self._documents(timelines[day])
+            found = self._documents(timelines[day])
+            rows[day] = len(found)
+            waiting += found
             if len(waiting) >= BATCH or done == len(wanted):
                 count += table.add(waiting)
                 waiting = []
             if progress is not None:
                 progress(done, len(wanted))
         if wanted:
-            self._prune(wanted, timelines)
+            self._prune(wanted, timelines, rows)
         return count
 
     def _documents(self, part: Part) -> list[Document]:
@@ -256,11 +261,13 @@ class Builder:
 
         return list(documents(timeline.read(self.files, self.history.tenant, part), self.indexing))
 
-    def _prune(self, days: Sequence[int], timelines: Mapping[int, Part]) -> None:
-        """Takes out of the table what these days no longer hold: most often it is seen at once that there is none."""
+    def _prune(self, days: Sequence[int], timelines: Mapping[int, Part], rows: Mapping[int, int]) -> None:
+        """Takes out of the table what these days no longer hold: most often it is seen at once that there is none.
+
+        `rows` says how many documents days have; of others the timeline's rows are no fewer."""
         table, first, last = self._embeddings(), days[0], days[-1]
         if table.count(first * DAY, (last + 1) * DAY) > sum(
-            part.rows for day, part in timelines.items() if first <= day <= last
+            rows.get(day, part.rows) for day, part in timelines.items() if first <= day <= last
         ):
             for day in days:
                 table.prune(day * DAY, (day + 1) * DAY, self._documents(timelines[day]))
@@ -297,7 +304,7 @@ class Builder:
 
     def marks_in(self, days: tuple[int, int]) -> int:
         """Number of packs that a window of days should hold."""
-        return sum(days[0] <= mark.day <= days[1] for mark in marks(self.history.touched(), self.grain))
+        return sum(days[0] <= mark.day <= days[1] for mark in marks(self.history.touched(own=False), self.grain))
 
     def _wanted(self) -> set[str] | None:
         """Kinds of parts that are published; `None` for all there are."""

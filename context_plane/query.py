@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import InputError, NotFound
 from context_plane.instants import from_datetime, to_datetime
+from context_plane.log.events import RESERVED
 from context_plane.sql.engine import connect, identifier, literal, lock
 from context_plane.sql.guard import check_query
 
@@ -56,7 +57,7 @@ def open_database(view: View) -> duckdb.DuckDBPyConnection:
     con.register("tail", view.fresh())
     parts = f"SELECT {_COLUMNS} FROM tail"
     if paths:
-        cut = literal(to_datetime(view.as_of).isoformat())
+        cut = literal(to_datetime(view.end).isoformat())
         files = ", ".join(literal(path) for path in paths)
         parts += f" UNION ALL SELECT {_COLUMNS} FROM read_parquet([{files}]) WHERE time < {cut}::TIMESTAMPTZ"
     con.execute(f"CREATE VIEW events AS {parts}")
@@ -64,10 +65,11 @@ def open_database(view: View) -> duckdb.DuckDBPyConnection:
 
 
 def entities(view: View, type: str | None) -> list[str]:
-    """All entities (of a type) with an event in the view, sorted by code point."""
+    """All entities with an event that is not the plane's own, or of a type all with any event; by code point."""
     con = open_database(view)
     try:
-        condition = "" if type is None else f" WHERE starts_with(entity, {literal(type + '/')})"
+        own = f"NOT starts_with(type, {literal(RESERVED)})"  # what only the plane speaks of is asked for by its type
+        condition = f" WHERE {own if type is None else f'starts_with(entity, {literal(type + chr(47))})'}"
         rows = con.execute(f"SELECT DISTINCT {identifier('entity')} FROM events{condition} ORDER BY 1").fetchall()
         return [row[0] for row in rows]
     finally:

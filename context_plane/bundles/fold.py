@@ -21,7 +21,7 @@ from context_plane.canonical import digest
 from context_plane.instants import DAY, format_instant
 from context_plane.parts.grain import Grain, Mark, marks
 from context_plane.parts.notes import Note
-from context_plane.parts.part import CONTEXTS, TIMELINE, Catalog, Part, month_of
+from context_plane.parts.part import CONTEXTS, OWN, TIMELINE, Catalog, Part, month_of
 from context_plane.parts.timeline import Built, Progress
 from context_plane.store import keys
 from context_plane.store.faults import reach
@@ -86,6 +86,11 @@ def plan(
     return plans
 
 
+def counted_days(spec: ContextSpec, history: History, until: int | None = None) -> dict[int, int]:
+    """The days that the spec's packs depend on: without those of the plane's own events, unless it names such."""
+    return history.touched(until, own=bool(spec.own_globs))
+
+
 def _running_hashes(versions: Sequence[str]) -> list[str]:
     hashes = [""]
     for version in versions:
@@ -132,7 +137,7 @@ def build(
     `catalog` is what is built already; timelines of the days a pack reads should be in it. Raises `Corrupt`.
     """
     first, last = days
-    plans = plan(spec, history.tenant, catalog, history.touched(until), grain, until)
+    plans = plan(spec, history.tenant, catalog, counted_days(spec, history, until), grain, until)
     held = catalog.of(CONTEXTS + spec.name)
     inside = [p for p in plans if first <= p.mark.day <= last]
     wanted = [p for p in inside if not p.holds(held.get(p.mark.day))]
@@ -260,6 +265,8 @@ def _notes(
     planned = {p.mark.day for p in plans}
     obsolete = {day for day in held if days[0] <= day <= days[1] and day not in planned}
     about: dict[str, Any] = {"spec": spec.to_json(), "hash": spec.hash}
+    if spec.own_globs:
+        about[OWN] = True
     return [
         Note(
             part=CONTEXTS + spec.name,

@@ -65,6 +65,9 @@ class CommitRecord:
     """Tombstone: entities whose events up to here are erased."""
     replaces: tuple[str, ...] = ()
     """Rewrite: SHA-256 of the segments that `segments` stand in for."""
+    own: bool = False
+    """Whether all of its events are the plane's own (their types begin with ``cortex.``): they do not move the data
+    clock, because what a plane remembers or answered is not news of the world."""
     sha256: str = field(default="", compare=False)
     """Of the record's own bytes; what the next record names as `prev`."""
 
@@ -93,6 +96,8 @@ class CommitRecord:
             body["entities"] = list(self.entities)
         if self.replaces:
             body["replaces"] = list(self.replaces)
+        if self.own:
+            body["own"] = True
         return canonical(body)
 
 
@@ -118,6 +123,7 @@ def decode_record(key: str, body: bytes, number: int) -> CommitRecord:
             paths=raw["paths"],
             entities=tuple(raw.get("entities", ())),
             replaces=tuple(raw.get("replaces", ())),
+            own=raw.get("own", False),
             sha256=hashlib.sha256(body).hexdigest(),
         )
     except (ValueError, KeyError, TypeError) as error:

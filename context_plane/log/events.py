@@ -197,13 +197,14 @@ def row(line: bytes) -> Row:
     event: dict[str, Any] = json.loads(line)
     data = event.get("data")
     extra = {name: value for name, value in event.items() if name not in _CORE}
+    own = event["type"].startswith(RESERVED)
     return (
         event["subject"],
         _stored_instant(event["time"]),
         event["source"],
         event["id"],
         event["type"],
-        text_of(data),
+        said(data) if own else text_of(data),
         event.get("labels", []),
         None if data is None else canonical(data).decode(),
         canonical(extra).decode() if extra else None,
@@ -237,12 +238,14 @@ def text_of(data: Any) -> str | None:
     """
     if data is None:
         return None
-    if isinstance(data, dict):
-        text = data.get("text")
-        if isinstance(text, str) and text:
-            return text
-    rendered = "; ".join(_pairs(data, ""))
-    return rendered[:_MAX_TEXT] or None
+    rendered = said(data) or "; ".join(_pairs(data, ""))[:_MAX_TEXT]
+    return rendered or None
+
+
+def said(data: Any) -> str | None:
+    """`data.text`: all that the plane's own events are searched by; receipts are not found for what they hold."""
+    text = data.get("text") if isinstance(data, dict) else None
+    return text if isinstance(text, str) and text else None
 
 
 def _pairs(value: Any, name: str) -> list[str]:

@@ -39,6 +39,8 @@ class History:
         self.tenant = keys.check_tenant(tenant)
         self._records: list[CommitRecord] = []
         self._touched: dict[int, int] = {}
+        self._world: dict[int, int] = {}
+        """Days of events that are not the plane's own."""
         self._lists: dict[int, Sequence[SegmentRef]] = {}
         self._ids = IdIndex()
         self._lock = threading.RLock()
@@ -99,20 +101,32 @@ class History:
         """The days that a commit changed: those of its segments; for an erasure, every day there was."""
         return self._all_days(record, self.touched(record.number))
 
-    def touched(self, until: int | None = None) -> dict[int, int]:
-        """Every day that has events, with the highest commit number ≤ `until` that touched it."""
+    def touched(self, until: int | None = None, *, own: bool = True) -> dict[int, int]:
+        """Every day that has events, with the highest commit number ≤ `until` that touched it; without `own` as if the
+        commits of the plane's own events were not there."""
         if until is None or until >= self.head:
-            return dict(self._touched)
+            return dict(self._touched if own else self._world)
         touched: dict[int, int] = {}
         for record in self._records[:until]:
+            if record.own and not own:
+                continue
             touched.update(dict.fromkeys(self._all_days(record, touched), record.number))
         return touched
 
     def clock(self, until: int | None = None) -> int | None:
-        """The tenant's data clock: the end of the newest event day, in microseconds; `None` for an empty log."""
-        newest = max(
-            (record.last_day for record in self.records(0, until) if record.last_day is not None), default=None
-        )
+        """The tenant's data clock: the end of the newest event day, in microseconds; `None` for an empty log.
+
+        The plane's own events count only where there are no others.
+        """
+        return self._end(until, own=False) or self._end(until, own=True)
+
+    def end(self, until: int | None = None) -> int | None:
+        """The end of the newest day of any event, the plane's own among them; `None` for an empty log."""
+        return self._end(until, own=True)
+
+    def _end(self, until: int | None, *, own: bool) -> int | None:
+        days = (record.last_day for record in self.records(0, until) if own or not record.own)
+        newest = max((day for day in days if day is not None), default=None)
         return None if newest is None else (newest + 1) * DAY
 
     def batch(self, batch_id: str) -> CommitRecord | None:
@@ -181,8 +195,10 @@ class History:
                 remedy="a record was replaced after it was written; restore the log from a backup",
             )
         days = self._all_days(record, self._touched)
+        world = [] if record.own else self._all_days(record, self._world)
         self._records.append(record)
         self._touched.update(dict.fromkeys(days, number))
+        self._world.update(dict.fromkeys(world, number))
         self._next_key = keys.commit(self.tenant, number + 1)
 
     def _all_days(self, record: CommitRecord, touched: dict[int, int]) -> list[int]:
@@ -196,6 +212,7 @@ class History:
         except BaseException:
             self._records.clear()
             self._touched.clear()
+            self._world.clear()
             self._next_key = keys.commit(self.tenant, 1)
             raise
 

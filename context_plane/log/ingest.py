@@ -69,7 +69,13 @@ class Batch:
         batch_id: str | None = None,
         kind: Kind = "ingest",
         on_reject: Callable[[int, str, Any], None] | None = None,
+        own: bool = False,
+        guard: Callable[[], None] | None = None,
     ) -> None:
+        """`own` says that all events are the plane's own. `guard` is called before each attempt to take a number, when
+        everything before that number has been read: what it raises refuses the batch, and nothing of it is stored."""
+        self._own = own
+        self._guard = guard
         self._history = history
         self._store: Store = history.store
         self._normalise = normalise or Normaliser()
@@ -167,6 +173,8 @@ class Batch:
         self._store.sync()
         reach("ingest.segments-synced")
         while True:
+            if self._guard is not None:
+                self._guard()
             record = self._record()
             if self._create(record):
                 reach("ingest.committed")
@@ -200,6 +208,7 @@ class Batch:
                 segments=segments,
                 ids=ids,
                 batch=self._batch_note(),
+                own=self._own,
             )
         )
 

@@ -26,6 +26,8 @@ INDEXES: Final = (FULLTEXT, VECTOR)
 """Kinds of index parts, one a day. With `MONTHS` and `YEARS` behind their name: the same, compacted."""
 MONTHS: Final = "/months"
 YEARS: Final = "/years"
+OWN: Final = "own"
+"""What says of a kind of packs that the plane's own events are among their inputs."""
 FORMAT: Final = 1
 
 

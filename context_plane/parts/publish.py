@@ -19,6 +19,7 @@ from context_plane.parts.part import (
     GRAPH,
     INDEXES,
     MONTHS,
+    OWN,
     TIMELINE,
     YEARS,
     Catalog,
@@ -83,7 +84,8 @@ def publishable(history: History, base: Snapshot | None, notes: list[Note], want
         if not name.startswith(CONTEXTS) or (wanted is not None and name not in wanted):
             continue
         new, old = merged.of(name), before.of(name)
-        reach_new, reach_old = chain_to(history, new), chain_to(history, old)
+        reach_new = chain_to(history, new, merged.about.get(name, {}))
+        reach_old = chain_to(history, old, before.about.get(name, {}))
         if reach_new is not None and (reach_old is None or reach_new >= reach_old):
             parts[name], about[name] = new, merged.about[name]
         elif reach_old is not None:
@@ -135,17 +137,21 @@ def complete_to(history: History, catalog: Catalog, after: int = 0) -> int:
     reached = min(_days_to(history, catalog.of(name), after) for name in kinds)
     for name, parts in catalog.parts.items():
         if name.startswith(CONTEXTS):
-            reached = min(reached, chain_to(history, parts) or 0)
+            reached = min(reached, chain_to(history, parts, catalog.about.get(name, {})) or 0)
     return reached
 
 
-def chain_to(history: History, parts: Mapping[int, Part]) -> int | None:
-    """The log number up to which a spec's packs are complete; `None` where they are not a whole chain."""
+def chain_to(history: History, parts: Mapping[int, Part], about: Mapping[str, Any]) -> int | None:
+    """The log number up to which a spec's packs are complete; `None` where they are not a whole chain.
+
+    The plane's own events count for those specs only of which `about` says that they name such.
+    """
+    own = bool(about.get(OWN))
     ordered = [parts[day] for day in sorted(parts)]
     instants = [None, *(part.instant for part in ordered)]
     if not ordered or any(part.previous != before for part, before in zip(ordered, instants, strict=False)):
         return None
-    touched = sorted(history.touched().items())
+    touched = sorted(history.touched(own=own).items())
     end = ordered[-1].day
     reached = history.head
     for part in ordered:
@@ -153,13 +159,15 @@ def chain_to(history: History, parts: Mapping[int, Part]) -> int | None:
         until = touched[-1][0] if part.day == end and touched else part.day
         newest = max((n for day, n in touched if (part.since is None or part.since <= day) and day <= until), default=0)
         if newest > part.number:
-            reached = min(reached, _first_missing(history, part, until) - 1)
+            reached = min(reached, _first_missing(history, part, until, own=own) - 1)
     return reached
 
 
-def _first_missing(history: History, part: Part, until: int) -> int:
+def _first_missing(history: History, part: Part, until: int, *, own: bool) -> int:
     """The first commit that touched a pack's range and is not in it."""
     for record in history.records(part.number):
+        if record.own and not own:
+            continue
         if any((part.since is None or part.since <= day) and day <= until for day in history.days(record)):
             return record.number
     return history.head + 1

@@ -1,5 +1,8 @@
 """Views: what one reader sees — the log up to a number, cut at an instant — as parts plus a tail.
 
+The instant is the data clock where none is asked for. The plane's own events do not move that clock, but what was
+remembered a minute ago is to be seen: of events there are none but the plane's own between `as_of` and `end`.
+
 Everything up to the snapshot's log number comes from its parts; what later commits brought is the tail, read from their
 segments. A day whose part already holds more than the snapshot's number is not counted twice.
 """
@@ -47,6 +50,8 @@ class View:
     as_of: int
     clock: int
     """The data clock: the end of the newest event day up to `number`."""
+    end: int
+    """Where the plane's own events are cut: at `as_of` where one was asked for, else behind the newest of them."""
     snapshot: Snapshot | None
     tail: Tail
     history: History
@@ -63,8 +68,8 @@ class View:
         return self.snapshot.catalog if self.snapshot else Catalog()
 
     def parts(self, since: int | None = None, until: int | None = None) -> list[Part]:
-        """Timelines of the days that lie in [since, until) and before `as_of`."""
-        end = self.as_of if until is None else min(until, self.as_of)
+        """Timelines of the days that lie in [since, until) and before `end`."""
+        end = self.end if until is None else min(until, self.end)
         return [
             part
             for day, part in self.catalog.of(TIMELINE).items()
@@ -79,21 +84,21 @@ class View:
         )
 
     def fresh(self, entity: str | None = None, since: int | None = None, until: int | None = None) -> pa.Table:
-        """The tail's events (of one entity) with a time in [since, until) and before `as_of`, in timeline order."""
-        end = self.as_of if until is None else min(until, self.as_of)
+        """The tail's events (of one entity) with a time in [since, until) and before `end`, in timeline order."""
+        end = self.end if until is None else min(until, self.end)
         groups = self.tail.segments.values() if entity is None else [self.tail.segments.get(entity, [])]
         refs = [ref for group in groups for ref in group if ref.first < end and (since is None or ref.last >= since)]
         rows = [r for r in read_rows(self.history, refs) if r[1] < end and (since is None or r[1] >= since)]
         return table(rows)
 
     def events(self, entity: str | None = None, since: int | None = None, until: int | None = None) -> pa.Table:
-        """Events (of one entity) in [since, until) and before `as_of`, from parts and tail, in timeline order."""
+        """Events (of one entity) in [since, until) and before `end`, from parts and tail, in timeline order."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         from context_plane.parts.timeline import schema
 
-        end = self.as_of if until is None else min(until, self.as_of)
+        end = self.end if until is None else min(until, self.end)
         filters: list[tuple[str, str, object]] = [("time", "<", to_datetime(end))]
         if since is not None:
             filters.append(("time", ">=", to_datetime(since)))
@@ -134,9 +139,10 @@ def open_view(
             number = history.refresh()  # published between the two looks: the log is at least as far by now
         else:
             snapshot = snapshots.at(known_at)
-    clock = history.clock(number) or 0
-    cut = clock if as_of is None else as_of
-    return View(history.tenant, number, cut, clock, snapshot, tail_of(history, snapshot, number), history, files)
+    clock, end = history.clock(number) or 0, history.end(number) or 0
+    cut = (clock, end) if as_of is None else (as_of, as_of)
+    tail = tail_of(history, snapshot, number)
+    return View(history.tenant, number, cut[0], clock, cut[1], snapshot, tail, history, files)
 
 
 def tail_of(history: History, snapshot: Snapshot | None, number: int, kind: str = TIMELINE) -> Tail:

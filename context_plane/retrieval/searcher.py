@@ -110,13 +110,13 @@ class Searcher:
         self, view: View, query: Query, base: Base, mode: Mode, question: Question, indexes: Sequence[Index]
     ) -> list[Hit]:
         loops = kernels.choice.current()
-        numbers = statistics(question, indexes, view.as_of, loops)
+        numbers = statistics(question, indexes, view.end, loops)
         combine = fuse(mode, numbers.bound, base.weight)
         found = []
         for index, (places, terms) in zip(indexes, numbers.terms, strict=True):
             weights = numbers.weights[places]
             way = ChainedSearch if index.chained else Search
-            search = way(index, terms, weights, question, numbers, query.filters, view.as_of, mode, combine, loops)
+            search = way(index, terms, weights, question, numbers, query.filters, view.end, mode, combine, loops)
             found.append((index, search.best(query.k)))
         return self._hits(mode, found, query.k, loops)
 

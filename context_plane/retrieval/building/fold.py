@@ -22,7 +22,7 @@ from context_plane.parts.timeline import Built, Progress
 from context_plane.retrieval.shards import entities, fulltext, merging, near, vectors
 from context_plane.retrieval.shards.twins import firsts, hashes
 from context_plane.retrieval.text.analysis import Analyzer
-from context_plane.retrieval.text.documents import Document, Indexing, documents
+from context_plane.retrieval.text.documents import Document, Indexing, documents, searched
 from context_plane.store import keys
 from context_plane.store.faults import reach
 
@@ -101,7 +101,7 @@ def build_fulltext(
     def make(day: date, events: pa.Table) -> tuple[bytes, int, dict[str, bool]]:
         shard = fulltext.build(documents(events, indexing), analyzer)
         meta = {"about": digest(about), "day": day.isoformat(), "tenant": history.tenant}
-        return shard.encode(meta), shard.rows, {"row_count": shard.rows == events.num_rows}
+        return shard.encode(meta), shard.rows, {"row_count": shard.rows == searched(events).num_rows}
 
     return _Fold(FULLTEXT, about, history, files, catalog, make, _merge_fulltext).build(days, until, progress)
 
@@ -129,7 +129,7 @@ def build_vectors(
         length = np.linalg.norm(vector, axis=1)
         meta = {"about": digest(about), "day": day.isoformat(), "tenant": history.tenant}
         checks = {
-            "row_count": vector.shape == (events.num_rows, model.dimension),
+            "row_count": vector.shape == (searched(events).num_rows, model.dimension),
             "finite": bool(np.isfinite(vector).all()),
             "unit_length": bool(((abs(length - 1) < 1e-3) | (length == 0)).all()),
         }

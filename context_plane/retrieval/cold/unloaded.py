@@ -92,7 +92,7 @@ class Unloaded:
         few = filters.entities is not None and len(filters.entities) <= _FEW
         if parts.large:
             return parts.base if few or parts.table is not None else None
-        if not few or self._loader.loaded or view.as_of < parts.end:
+        if not few or self._loader.loaded or view.end < parts.end:
             return None
         if self._reader.fetched > parts.size and not self._loader.later(view):
             return None
@@ -135,8 +135,8 @@ class Unloaded:
             return None
         assert parts.table is not None
         sources, empty = parts.base.indexing.sources, fulltext.build((), parts.base.analyzer)
-        numbers = statistics(question, (Index(empty, sources, whole=read.whole),), view.as_of, loops)
-        until = view.as_of if filters.until is None else min(filters.until, view.as_of)
+        numbers = statistics(question, (Index(empty, sources, whole=read.whole),), view.end, loops)
+        until = view.end if filters.until is None else min(filters.until, view.end)
         types = matching(self._types(parts), filters.types)
         assert view.snapshot is not None
         sql = candidates.where(replace(filters, until=until), types, parts.base.outdated, view.snapshot.newest)
@@ -153,7 +153,7 @@ class Unloaded:
     def _read(
         self, parts: _Parts, view: View, near: Sequence[Source], names: Sequence[str], hashes: Array
     ) -> Slice | None:
-        return slices.read(self._reader, parts.texts, near, names, hashes, view.as_of)
+        return slices.read(self._reader, parts.texts, near, names, hashes, view.end)
 
     def _types(self, parts: _Parts) -> list[str]:
         opened = self._reader.open([each.object for each in parts.texts]) or ()

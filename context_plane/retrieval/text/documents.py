@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.instants import day_of
 from context_plane.log import templates
-from context_plane.log.events import identity
+from context_plane.log.events import RESERVED, identity
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,10 +101,22 @@ def event_key(source: str, id_: str) -> int:
     return int.from_bytes(identity(source, id_)[:8], "little")
 
 
+def searched(events: pa.Table) -> pa.Table:
+    """Those of a timeline's rows that search may find: all but the plane's own events that say nothing in words, such
+    as receipts. They would count as documents, so that every answer changed the next."""
+    import pyarrow.compute as pc
+
+    own = pc.starts_with(events["type"], RESERVED)
+    if not pc.any(own).as_py():
+        return events
+    return events.filter(pc.invert(pc.and_(own, pc.is_null(events["text"]))))
+
+
 def documents(events: pa.Table, indexing: Indexing) -> Iterator[Document]:
     """The documents of a timeline's rows, in their order."""
     import pyarrow as pa
 
+    events = searched(events)
     columns = [events[name].cast(pa.int64()) if name == TIME else events[name] for name in _COLUMNS]
     lists = [column.to_pylist() for column in columns]
     readers = {name: _Reader(name, declared) for name, declared in indexing.sources.items()}
