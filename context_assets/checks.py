@@ -35,6 +35,11 @@ VECTOR: Final[Mapping[str, str]] = {
     "finite": "No vector holds NaN or infinity.",
     "unit_length": "Every vector has length 1, or is zero where the model found nothing in the text.",
 }
+LINKS: Final[Mapping[str, str]] = {
+    "row_count": "A part tells the first event of every entity of its day's timeline.",
+    "stated": "Every link is stated by an event of its day.",
+    "deterministic": "A sample of the day's events, asked again in another order, states the same links.",
+}
 RECALL: Final = "ann_recall"
 LEAST_RECALL: Final = 0.95
 FAILING: Final = "failing"

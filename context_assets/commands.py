@@ -49,7 +49,8 @@ class Task:
     @property
     def parts(self) -> int:
         """How many parts are to be built."""
-        kinds = (self.stale.timeline, *self.stale.contexts.values(), *self.stale.indexes.values())
+        stale = self.stale
+        kinds = (stale.timeline, *stale.contexts.values(), *stale.indexes.values(), *stale.memory.values())
         return sum(len(self.wanted.intersection(days)) for days in kinds)
 
     def built(self, asset: str) -> int:
@@ -118,18 +119,20 @@ def _check_range(builders: Sequence[Builder], days: tuple[int, int]) -> None:
 
 
 def _task(builder: Builder, days: tuple[int, int] | None) -> Task:
-    from context_assets.names import INDEXES, TIMELINE, asset_name
+    from context_assets.names import INDEXES, MEMORIES, TIMELINE, asset_name
     from context_plane.parts.grain import marks
 
     stale = builder.stale(checked=True)
     first, last = days or (-(1 << 31), 1 << 31)
     touched = builder.history.touched()
-    packs = {mark.day for mark in marks(touched, builder.grain)}
+    packs = {mark.day for mark in marks(builder.history.touched(own=False), builder.grain)}
     unchanged = {TIMELINE: _between(touched.keys() - {*stale.timeline}, first, last)}
     for spec, each in stale.contexts.items():
         unchanged[asset_name(spec)] = _between(packs - {*each}, first, last)
     for kind, each in stale.indexes.items():
         unchanged[INDEXES[kind]] = _between(touched.keys() - {*each}, first, last)
+    for kind, each in stale.memory.items():
+        unchanged[MEMORIES[kind]] = _between(touched.keys() - {*each}, first, last)
     return Task(builder, stale, {day for day in stale.days if first <= day <= last}, unchanged)
 
 
@@ -189,7 +192,7 @@ class _Sum:
 
 def _shape(task: Task) -> dict[str, Any]:
     """A tenant in `materialize --json`."""
-    from context_assets.names import INDEXES, TIMELINE, asset_name
+    from context_assets.names import INDEXES, MEMORIES, TIMELINE, asset_name
 
     latest = task.builder.snapshots.latest()
 
@@ -202,6 +205,7 @@ def _shape(task: Task) -> dict[str, Any]:
         "timeline": counts(TIMELINE),
         "contexts": {spec: counts(asset_name(spec)) for spec in task.stale.contexts},
         "indexes": {INDEXES[kind]: counts(INDEXES[kind]) for kind in task.stale.indexes},
+        "memory": {MEMORIES[kind]: counts(MEMORIES[kind]) for kind in task.stale.memory},
         "snapshot": latest.number if latest else None,
         "log": latest.log if latest else 0,
     }
@@ -212,7 +216,7 @@ def _tell(tasks: Sequence[Task], seconds: float) -> None:
         say("there are no events yet: cortex ingest PATH --tenant T")
     for task in tasks:
         shape = _shape(task)
-        kinds = {"timeline": shape["timeline"], **shape["contexts"], **shape["indexes"]}
+        kinds = {"timeline": shape["timeline"], **shape["contexts"], **shape["indexes"], **shape["memory"]}
         built = ", ".join(
             f"{name} {count['built']:,} built, {count['unchanged']:,} unchanged" for name, count in kinds.items()
         )

@@ -11,6 +11,7 @@ import dagster as dg
 from context_assets import names
 from context_assets.entity_context import build_broken, build_context
 from context_assets.events import build_events
+from context_assets.memory import build_memory
 from context_assets.partitions import Span, read_span
 from context_assets.quality import build_quality
 from context_assets.search import build_search
@@ -42,16 +43,17 @@ class Graph:
         self.refresh = dg.define_asset_job(
             names.REFRESH,
             selection=dg.AssetSelection.assets(
-                names.TIMELINE, *contexts, *names.search_assets(self.embedder), names.SNAPSHOT
+                names.TIMELINE, *contexts, *names.search_assets(self.embedder), *names.MEMORIES.values(), names.SNAPSHOT
             ),
-            description="Timelines, contexts, indexes of a range of windows, then the snapshot. Unchanged days stay.",
+            description="All that is built of a range of windows, then the snapshot. Unchanged days stay.",
         )
 
     def definitions(self) -> dg.Definitions:
         """Assets, checks, job and resources. Steps run in the run's own process: the folds are short."""
         contexts = {names.asset_name(name): spec for name, spec in self.specs.good.items()}
         search = names.search_assets(self.embedder)
-        taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, *search, *contexts}
+        memory = names.MEMORIES.values()
+        taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, *search, *memory, *contexts}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies and observable assets, at every load
             assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
@@ -60,8 +62,9 @@ class Graph:
                 *(build_context(spec, self.span) for spec in contexts.values()),
                 *build_broken(self.specs.broken, taken),
                 *build_search(self.span, self.embedder),
+                *build_memory(self.span),
                 *([build_quality()] if self.datasets else []),
-                build_snapshot([*contexts, *(name for name in search if name != names.EMBEDDINGS)]),
+                build_snapshot([*contexts, *(name for name in search if name != names.EMBEDDINGS), *memory]),
             ]
         return dg.Definitions(
             assets=assets,

@@ -15,10 +15,13 @@ from context_assets.partitions import days_of
 from context_assets.plot import plot, sparkline
 from context_plane.canonical import digest
 from context_plane.instants import format_instant
-from context_plane.parts.part import CONTEXTS, INDEXES, TIMELINE
+from context_plane.parts.daily import part_key
+from context_plane.parts.part import CONTEXTS, DAILY, TIMELINE
 from context_plane.store import keys
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from context_plane.bundles.spec import ContextSpec
     from context_plane.parts.part import Part
     from context_plane.store.base import Store
@@ -73,14 +76,12 @@ def data_version(folded: Iterable[Folded]) -> dg.DataVersion:
     return dg.DataVersion(digest(versions))
 
 
-def timeline_columns() -> dg.TableSchema:
-    """The columns of a timeline."""
-    from context_plane.parts.timeline import schema
-
+def columns(schema: pa.Schema) -> dg.TableSchema:
+    """The columns of a table."""
     return dg.TableSchema(
         [
             dg.TableColumn(field.name, str(field.type), constraints=dg.TableColumnConstraints(nullable=field.nullable))
-            for field in schema()
+            for field in schema
         ]
     )
 
@@ -139,9 +140,7 @@ def _table(folded: Folded, parts: Sequence[Part], rows: str) -> str:
 def _key(folded: Folded, part: Part) -> str:
     if folded.kind == TIMELINE:
         return keys.timeline(folded.tenant, part.date, part.version)
-    if folded.kind in INDEXES:
-        from context_plane.retrieval.building.fold import part_key
-
+    if folded.kind in DAILY:
         return part_key(folded.tenant, folded.kind, part)
     return keys.pack(folded.tenant, folded.kind.removeprefix(CONTEXTS), part.date, part.version)
 

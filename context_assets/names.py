@@ -8,7 +8,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import Final
 
-from context_plane.parts.part import FULLTEXT, VECTOR
+from context_plane.parts.part import FULLTEXT, LINKS, VECTOR
 
 EVENTS: Final = "events"
 TIMELINE: Final = "timeline"
@@ -16,18 +16,20 @@ SNAPSHOT: Final = "snapshot"
 EMBEDDINGS: Final = "embeddings"
 BM25_INDEX: Final = "bm25_index"
 VECTOR_INDEX: Final = "vector_index"
+MEMORY_CHAINS: Final = "memory_chains"
 RETRIEVAL_QUALITY: Final = "retrieval_quality"
 
 LOG_GROUP: Final = "log"
 CONTEXT_GROUP: Final = "entity_context"
 SEARCH_GROUP: Final = "search"
+MEMORY_GROUP: Final = "memory"
 SERVING_GROUP: Final = "serving"
 OWNERS: Final = ("team:context-plane",)
 
 REFRESH: Final = "refresh"
 
 _TAKEN: Final = frozenset(
-    {EVENTS, TIMELINE, SNAPSHOT, EMBEDDINGS, BM25_INDEX, VECTOR_INDEX, RETRIEVAL_QUALITY, REFRESH}
+    {EVENTS, TIMELINE, SNAPSHOT, EMBEDDINGS, BM25_INDEX, VECTOR_INDEX, MEMORY_CHAINS, RETRIEVAL_QUALITY, REFRESH}
 )
 # What Dagster refuses as a name, besides Python's keywords.
 _REFUSED: Final = frozenset(
@@ -37,6 +39,8 @@ _REFUSED: Final = frozenset(
 
 INDEXES: Final = {FULLTEXT: BM25_INDEX, VECTOR: VECTOR_INDEX}
 """The asset of each kind of index."""
+MEMORIES: Final = {LINKS: MEMORY_CHAINS}
+"""The asset of each kind of memory."""
 
 
 def search_assets(embedder: str) -> list[str]:

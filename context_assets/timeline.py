@@ -11,6 +11,7 @@ from context_assets import checks, metadata, names
 from context_assets.folding import fold_windows
 from context_assets.partitions import Span
 from context_plane.parts.part import TIMELINE
+from context_plane.parts.timeline import schema
 from resources.plane import PlaneResource
 
 # Raised with every change that gives the same events another file.
@@ -32,7 +33,7 @@ def build_timeline(span: Span) -> dg.AssetsDefinition:
         kinds={"parquet"},
         tags={"grain": span.grain},
         metadata={
-            "dagster/column_schema": metadata.timeline_columns(),
+            "dagster/column_schema": metadata.columns(schema()),
             "partitions start": f"{span.first}: {span.reason}",
         },
     )

@@ -8,21 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from context_plane.bundles import fold
 from context_plane.canonical import digest
 from context_plane.errors import InputError
 from context_plane.instants import DAY
-from context_plane.parts import timeline
+from context_plane.parts import daily, timeline
 from context_plane.parts.grain import Grain, marks, runs
-from context_plane.parts.part import CONTEXTS, FULLTEXT, INDEXES, TIMELINE, VECTOR, Catalog, Part
+from context_plane.parts.part import (
+    CONTEXTS,
+    DAILY,
+    FULLTEXT,
+    INDEXES,
+    LINKS,
+    MEMORIES,
+    TIMELINE,
+    VECTOR,
+    Catalog,
+    Part,
+)
 from context_plane.parts.publish import complete_to, publish, publishable
 from context_plane.parts.snapshots import Snapshot, Snapshots
 
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.log.history import History
+    from context_plane.memory.building import Kind
+    from context_plane.memory.links.declared import Linking
     from context_plane.parts.files import Files
     from context_plane.parts.timeline import Built, Progress
     from context_plane.retrieval.building.embeddings import Embeddings
@@ -47,6 +60,14 @@ class SearchSettings:
 
 
 @dataclass(frozen=True)
+class MemorySettings:
+    """How a home wants its memory to be kept."""
+
+    linking: Callable[[], Linking | None]
+    """What the home declares of its links; `None` where it declares nothing, and goes on with what is published."""
+
+
+@dataclass(frozen=True)
 class Stale:
     """What a tenant's materialization lacks."""
 
@@ -61,6 +82,8 @@ class Stale:
     """Whether something is built that no snapshot holds."""
     indexes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Per kind of index, the days whose shard is missing or not up to date."""
+    memory: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """The same per kind of memory."""
 
     def __bool__(self) -> bool:
         return bool(self.days or self.unpublished)
@@ -68,7 +91,7 @@ class Stale:
     @property
     def days(self) -> set[int]:
         """Every day of which something is stale."""
-        kinds = (*self.contexts.values(), *self.indexes.values())
+        kinds = (*self.contexts.values(), *self.indexes.values(), *self.memory.values())
         return {*self.timeline, *(day for days in kinds for day in days)}
 
     def windows(self, grain: Grain) -> list[tuple[int, int]]:
@@ -89,8 +112,9 @@ class Builder:
         *,
         drop: bool = True,
         search: SearchSettings | None = None,
+        memory: MemorySettings | None = None,
     ) -> None:
-        """Without `search` no index is built, and those that are published stay.
+        """Without `search` no index is built, without `memory` no part of it, and those that are published stay.
 
         `drop` says whether publishing leaves out packs of specs that are not among `specs`. Without any spec the
         published ones are gone on with, as readers do: a worker may have been given the store and no home.
@@ -102,12 +126,13 @@ class Builder:
         self.grain: Grain = grain
         self._drop = drop
         self._search = search
+        self._memory = memory
 
     def stale(self, *, checked: bool = False) -> Stale:
         """What lacks building or publishing now; with `checked` also parts whose objects are gone from the store."""
         until = self.history.refresh()
         touched = self.history.touched()
-        kinds = (TIMELINE, *(CONTEXTS + name for name in self.specs), *self.indexes)
+        kinds = (TIMELINE, *(CONTEXTS + name for name in self.specs), *self.indexes, *self.memories)
         current = self.snapshots.current(kinds if checked else ())
         contexts = {
             name: tuple(
@@ -117,7 +142,8 @@ class Builder:
         }
         days = tuple(timeline.stale_days(self.history, current, until))
         indexes = self._stale_indexes(current, touched)
-        return Stale(self.history.tenant, until, days, contexts, self.unpublished(), indexes)
+        memory = {name: tuple(self._stale_memory(name, current, touched)) for name in self.memories}
+        return Stale(self.history.tenant, until, days, contexts, self.unpublished(), indexes, memory)
 
     @property
     def indexes(self) -> tuple[str, ...]:
@@ -127,11 +153,16 @@ class Builder:
         return (FULLTEXT,) if self._search.name == "none" else INDEXES
 
     @property
-    def search_identity(self) -> str:
-        """A short hash of what the indexes are made by, without asking any model: another one makes them stale."""
-        if self._search is None:
-            return ""
-        return digest({"embedder": self._search.name, "indexing": self.indexing.to_json()}).removeprefix("sha256:")[:16]
+    def memories(self) -> tuple[str, ...]:
+        """The kinds of memory that are to be built."""
+        return () if self._memory is None else MEMORIES
+
+    @property
+    def identity(self) -> str:
+        """A short hash of what indexes and memory are made by, without asking any model: another makes them stale."""
+        search = {} if self._search is None else {"embedder": self._search.name, "indexing": self.indexing.to_json()}
+        memory = {name: self._kind(name).about for name in self.memories}
+        return digest({**search, **memory}).removeprefix("sha256:")[:16]
 
     @property
     def indexing(self) -> Indexing:
@@ -178,8 +209,52 @@ class Builder:
         found = {}
         for kind in self.indexes:
             about = index.fulltext_about(self.indexing) if kind == FULLTEXT else index.vector_about(self.model)
-            found[kind] = tuple(index.stale_days(kind, about, self.history.tenant, current, touched))
+            found[kind] = tuple(daily.stale_days(kind, about, self.history.tenant, current, touched))
         return found
+
+    def _stale_memory(self, name: str, current: Catalog, touched: Mapping[int, int]) -> list[int]:
+        return daily.stale_days(name, self._kind(name).about, self.history.tenant, current, touched)
+
+    @property
+    def linking(self) -> Linking:
+        """What the home declares of its links; without a home what the published ones were made by."""
+        from context_plane.memory.chains.kind import published
+
+        declared = self._memory.linking() if self._memory is not None else None
+        latest = self.snapshots.latest()
+        return declared or published(latest.catalog if latest else Catalog())
+
+    def _kind(self, name: str) -> Kind[Any]:
+        """How a kind of memory is built."""
+        from context_plane.memory.chains.kind import links
+        from context_plane.memory.links.extractor import open_extractor
+
+        assert name == LINKS
+        linking = self.linking
+        return links(linking, open_extractor(linking.extractor))
+
+    def links(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
+        """Builds the links of the days first … last that are not up to date, and brings their table up to date."""
+        return self._remember(LINKS, days, progress)
+
+    def _remember(self, name: str, days: tuple[int, int], progress: Progress | None) -> Built:
+        from context_plane.memory.building import Building
+
+        until, current = self.history.refresh(), self.snapshots.current([name])
+        return Building(self._kind(name), self.history, self.files, current).build(days, until, progress)
+
+    def remember(self, days: tuple[int, int], progress: Progress | None = None) -> None:
+        """Builds all memory of the days first … last: for whoever builds without Dagster."""
+        for name in self.memories:
+            self._remember(name, days, progress)
+
+    def build(self, days: tuple[int, int], progress: Progress | None = None) -> None:
+        """Builds everything of the days first … last that is stale, in order: for whoever builds without Dagster."""
+        self.timeline(days, progress)
+        for spec in self.specs:
+            self.contexts(spec, days, progress)
+        self.search(days, progress)
+        self.remember(days, progress)
 
     def search(self, days: tuple[int, int], progress: Progress | None = None) -> None:
         """Builds all indexes of the days first … last that are to be built: for whoever builds without Dagster."""
@@ -226,8 +301,8 @@ class Builder:
         if texts != vectors:
             return  # whoever builds the other of the two comes by here again
         tenant = self.history.tenant
-        parts = index.chosen(FULLTEXT, catalog)
-        shards = (fulltext.decode(*index.open_part(self.files, tenant, FULLTEXT, part)) for part in parts)
+        parts = daily.chosen(FULLTEXT, catalog)
+        shards = (fulltext.decode(*daily.open_part(self.files, tenant, FULLTEXT, part)) for part in parts)
         numbers = {day: part.number for day, part in catalog.of(FULLTEXT).items()}
         candidates.prepare(self._embeddings().table, shards, numbers, candidates.analysis_of(about), tenant)
 
@@ -237,7 +312,7 @@ class Builder:
         from context_plane.retrieval.building.embeddings import BATCH
 
         current, touched = self.snapshots.current(), self.history.touched(self.history.refresh())
-        stale = index.stale_days(VECTOR, index.vector_about(self.model), self.history.tenant, current, touched)
+        stale = daily.stale_days(VECTOR, index.vector_about(self.model), self.history.tenant, current, touched)
         timelines, table = current.of(TIMELINE), self._embeddings()
         wanted = [day for day in stale if days[0] <= day <= days[1] and day in timelines]
         count = 0
@@ -292,7 +367,7 @@ class Builder:
         """Whether `publish` would make a new snapshot. A listing of the notes where nothing was built."""
         base = self.snapshots.latest()
         parts = base.catalog.parts if base else {}
-        held = {name for name in parts if name.startswith(CONTEXTS) or name in INDEXES}
+        held = {name for name in parts if name.startswith(CONTEXTS) or name in DAILY}
         kept = self._wanted()
         notes = self.snapshots.notes()
         if not notes and (kept is None or held <= kept):
@@ -311,7 +386,7 @@ class Builder:
         if not self._drop:
             return None
         indexes = INDEXES if self._search is None else self.indexes
-        return {*(CONTEXTS + name for name in self.specs), *indexes}
+        return {*(CONTEXTS + name for name in self.specs), *indexes, *MEMORIES}
 
 
 def _published_specs(snapshots: Snapshots) -> dict[str, ContextSpec]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
+from functools import cached_property
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from context_plane.instants import parse_cut
 
 if TYPE_CHECKING:
+    from context_plane.bundles.answers.kept import Receipts
     from context_plane.bundles.serve import BundleReader
     from context_plane.log.history import History
+    from context_plane.memory.nodes.keeping import Keeper
+    from context_plane.memory.nodes.part import Rows
     from context_plane.parts.files import Files
     from context_plane.parts.snapshots import Snapshot, Snapshots
     from context_plane.parts.view import View
@@ -40,6 +44,29 @@ class Tenant:
         self._view: View | None = None
         self._looked = 0.0
         self._seen: tuple[int, Snapshot | None] | None = None
+
+    @cached_property
+    def memory(self) -> Keeper:
+        """What the tenant remembers."""
+        from context_plane.memory.nodes.keeping import Keeper
+
+        return Keeper(self.history, self._remembered)
+
+    @cached_property
+    def receipts(self) -> Receipts:
+        """The receipts of its answers."""
+        from context_plane.bundles.answers.kept import Receipts
+
+        return Receipts(self.history)
+
+    def _remembered(self, snapshot: Snapshot, outdated: frozenset[int]) -> Rows:
+        """What a snapshot's parts of memory hold, without those of some days."""
+        from context_plane.memory.nodes.part import decode, merge
+        from context_plane.parts.daily import chosen, open_part
+        from context_plane.parts.part import MEMORY
+
+        parts = chosen(MEMORY, snapshot.catalog, outdated)
+        return merge([decode(*open_part(self._files, self.name, MEMORY, part)) for part in parts])
 
     def exists(self) -> bool:
         """Whether there are events. Looks into the store where none are known yet."""

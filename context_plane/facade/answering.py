@@ -2,8 +2,245 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from context_plane.errors import Infeasible, InputError, NotFound
 from context_plane.facade.packing import Packing
+from context_plane.tenant import Cut
+
+if TYPE_CHECKING:
+    from context_plane.bundles.answers.answer import Context
+    from context_plane.bundles.answers.gathering import Ref
+    from context_plane.bundles.answers.receipt import Receipt
+    from context_plane.bundles.answers.replay import Replayed
+    from context_plane.bundles.answers.request import Request
+    from context_plane.bundles.spec import ContextSpec
+    from context_plane.bundles.viewport.sections import Item
+    from context_plane.memory.chains.walk import Direction, Walk
+    from context_plane.memory.nodes.recalling import Recalled
+    from context_plane.parts.view import View
+    from context_plane.retrieval.hit import Hit
+
+_FRAME = 10
+"""Tokens that the frame of a section takes at most, about."""
+_DEPTH = 3
+"""Links that an answer follows from its entity."""
 
 
 class Answering(Packing):
     """Contexts and receipts."""
+
+    def context(
+        self,
+        tenant: str,
+        entity: str,
+        goal: str | None = None,
+        *,
+        max_tokens: int = 2_000,
+        spec: str | None = None,
+        instructions: str | None = None,
+        state: Any = None,
+        knowledge: str | Sequence[str] | None = None,
+        packages: str | Sequence[str] | None = None,
+        as_of: Cut = None,
+        known_at: int | None = None,
+    ) -> Context:
+        """Context about an entity for a goal, of at most `max_tokens` tokens, with its receipt.
+
+        Assembled of the entity's fields (of the spec, by default the only one for its type; of no fields where there is
+        none), of what is remembered about it, of its events and its links, and of knowledge: the best for the goal, or
+        the newest where there is no goal. `instructions` are trusted and stand first; `state` is JSON; topics in
+        `knowledge` and `packages` must be there. Nothing is cut inside: an item is there whole or not at all, and
+        `budget` says of each why.
+
+        The receipt is in the log when this returns, and `replay` renders the same bytes from it. Raises `Infeasible`
+        where what is mandatory alone takes more than the budget, with the least that would do; `NotFound` for an
+        unknown tenant, entity, spec, topic or package; `InputError` for arguments that cannot be meant.
+        """
+        from context_plane.bundles.answers.answer import Context
+        from context_plane.bundles.answers.gathering import gather
+        from context_plane.bundles.answers.receipt import receipt_of
+        from context_plane.bundles.answers.request import request
+        from context_plane.bundles.viewport.assembly import assemble
+        from context_plane.bundles.viewport.sections import check
+        from context_plane.instants import now
+
+        asked = request(entity, goal, max_tokens, spec, instructions, state, knowledge, packages)
+        check((), max_tokens)
+        view = self._known(tenant).view(as_of, known_at)
+        chosen = self._answer_spec(view, asked)
+        found = gather(asked, self._sources(view, asked, chosen))
+        if not found.found.keys() - {"instructions", "state"} and not view.events(entity).num_rows:
+            remedy = "check the name (type/id); a later as_of may know it"
+            raise NotFound(f"there is no event of {entity!r:.80}", where=f"tenant {tenant}", remedy=remedy)
+        port = assemble(found.sections, max_tokens)
+        if not port.items:
+            least = min(each.tokens for each in port.report.decisions) + _FRAME
+            what = f"nothing fits into {max_tokens:,} tokens"
+            raise Infeasible(what, where="max_tokens", remedy=f"give at least {least:,}")
+        told = None if chosen is None else chosen.to_json()
+        receipt = receipt_of(tenant, now(), asked, (view.number, view.as_of, view.end), told, found, port)
+        self._keep(tenant, receipt)
+        texts = {(name, item.id): item.text for name, item in port.items}
+        return Context(
+            port.text, port.tokens, receipt, port.report,
+            {"spec": chosen.name if chosen else None, "candidates": found.found},
+            view.snapshot.number if view.snapshot else None, _texts(receipt, found.sections, texts),
+        )  # fmt: skip
+
+    def receipt(self, receipt: str) -> Receipt:
+        """A receipt by its id. Raises `NotFound`, `InputError`."""
+        from context_plane.bundles.answers.receipt import split
+
+        return self._known(split(receipt)[0]).receipts.read(receipt)
+
+    def receipts(self, tenant: str) -> list[str]:
+        """The ids of a tenant's receipts, the oldest first."""
+        return self._known(tenant).receipts.ids()
+
+    def replay(self, receipt: str) -> Replayed:
+        """Renders the text of a receipt again from the log, and says whether it has the bytes that were answered.
+
+        Nothing is searched: the items are those of the receipt. Raises `NotFound`, `InputError`."""
+        from context_plane.bundles.answers.replay import Recorded, replay
+        from context_plane.bundles.spec import ContextSpec
+
+        found = self.receipt(receipt)
+        state = self._known(found.tenant)
+        view = replace(state.view(None, found.number), as_of=found.as_of, end=found.end)
+        spec = None if found.spec is None else ContextSpec.from_json(found.spec)
+        return replay(
+            found,
+            Recorded(
+                view.events,
+                lambda: self._seen(view),
+                lambda: None if spec is None else state.bundles.one(view, spec, found.request.entity),
+                lambda name, version: self._package_text(view, name, version),
+            ),
+        )
+
+    def replay_all(self, tenant: str | None = None) -> Iterator[Replayed]:
+        """Replays all receipts, of one tenant or of all, the oldest of each first."""
+        for name in [tenant] if tenant is not None else self.tenants():
+            try:
+                ids = self.receipts(name)
+            except NotFound:
+                if tenant is not None:
+                    raise
+                continue
+            for each in ids:
+                yield self.replay(each)
+
+    def _keep(self, tenant: str, receipt: Receipt) -> None:
+        from context_plane.log.append import append
+        from context_plane.log.events import Limits
+
+        self._check_writable()
+        state = self._tenant(tenant)
+        with state.lock:
+            append(state.history, [receipt.event()], limits=Limits(**vars(self.settings.ingest)))
+            state.look_again()
+
+    def _answer_spec(self, view: View, asked: Request) -> ContextSpec | None:
+        """The spec that fields come from; of several for the entity's type one has to be named."""
+        if asked.spec is not None:
+            return self._spec(asked.spec, asked.entity, view)
+        from context_plane.log.events import entity_type
+
+        kind = entity_type(asked.entity)
+        fitting = [spec for spec in self.specs(view).values() if spec.entity == kind]
+        if len(fitting) > 1:
+            what = f"{len(fitting)} context specs are for type {kind!r}"
+            raise InputError(what, where="spec", remedy=f"name one of {', '.join(spec.name for spec in fitting)}")
+        return fitting[0] if fitting else None
+
+    def _sources(self, view: View, asked: Request, spec: ContextSpec | None) -> Any:
+        from context_plane.bundles.answers.gathering import Sources
+
+        entity, goal, state = asked.entity, asked.goal, self._tenant(view.tenant)
+
+        def bundle() -> Any:
+            try:
+                return None if spec is None else state.bundles.one(view, spec, entity)
+            except NotFound:
+                return None  # an entity that is only remembered, or linked to, has no fields
+
+        def recall(count: int) -> list[Recalled]:
+            from context_plane.memory.nodes.recalling import Recalled, Wanted, listed
+            from context_plane.memory.nodes.recalling import recall as recalled
+
+            seen, wanted = self._seen(view), Wanted(entities=(entity,))
+            newest = [Recalled(node, 0.0) for node in listed(seen, wanted)[-count:]]
+            if goal and newest:
+                globs = wanted.globs
+                found = recalled(
+                    seen, lambda some, k: self._search(view, goal, entity=some, type=globs, k=k), wanted, count
+                )
+                known = {each.id for each in found}
+                newest = [each for each in newest if each.id not in known][: count - len(found)]
+                return [*found, *newest]
+            return [replace(each, score=rank / len(newest)) for rank, each in enumerate(newest, 1)]
+
+        def search(count: int) -> list[Hit]:
+            if goal:
+                return self._search(view, goal, entity=entity, k=count)
+            return self._newest(view, entity, count)
+
+        def walks() -> list[Walk]:
+            return [self._walk(view, entity, direction) for direction in ("back", "forward")]
+
+        return Sources(
+            bundle, recall, search, lambda count: self._chunks(view, asked, count),
+            lambda: self._packages(view, asked), walks,
+        )  # fmt: skip
+
+    def _walk(self, view: View, entity: str, direction: Direction) -> Walk:
+        from context_plane.memory.chains.graph import Thing
+        from context_plane.memory.chains.walk import Walk, walk
+
+        graph = self._graph(view)
+        if entity not in graph:
+            return Walk(Thing(entity), direction, (), 0)
+        return walk(graph, entity, direction, _DEPTH)
+
+    def _newest(self, view: View, entity: str, count: int) -> list[Hit]:
+        """The newest events of an entity as hits, the newest with the highest score."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        from context_plane.log.events import RESERVED
+        from context_plane.retrieval.hit import Hit, Scores
+
+        events = view.events(entity)
+        events = events.filter(pc.invert(pc.starts_with(events["type"], RESERVED)))
+        events = events.slice(max(0, events.num_rows - count))
+        columns = (events["id"], events["time"].cast(pa.int64()), events["type"], events["text"], events["source"])
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        return [
+            Hit(view.tenant, id_, entity, at, type_, text or "", rank / events.num_rows, Scores(None, None), source)
+            for rank, (id_, at, type_, text, source) in enumerate(rows, 1)
+        ]
+
+    def _chunks(self, view: View, asked: Request, count: int) -> list[tuple[Item, Ref]]:  # noqa: ARG002
+        return []
+
+    def _packages(self, view: View, asked: Request) -> list[tuple[Item, Ref]]:  # noqa: ARG002
+        return []
+
+    def _package_text(self, view: View, name: str, version: str) -> str:
+        raise NotFound(f"there is no package {name!r:.80}", where=f"tenant {view.tenant}", remedy="import it again")
+
+
+def _texts(receipt: Receipt, sections: Sequence[Any], texts: dict[tuple[str, str], str]) -> tuple[tuple[str, ...], ...]:
+    """The items' texts as a receipt orders them."""
+    from context_plane.bundles.viewport.rendering import in_order
+
+    by_name = {section.name: section for section in sections}
+    found = []
+    for each in receipt.sections:
+        section = by_name[each["name"]]
+        taken = [item for item in section.items if (section.name, item.id) in texts]
+        found.append(tuple(item.text for item in in_order(section, taken)))
+    return tuple(found)

@@ -8,7 +8,7 @@ from context_plane.errors import InputError
 from context_plane.facade.opened import Opened
 
 if TYPE_CHECKING:
-    from context_plane.materialize import Builder, SearchSettings
+    from context_plane.materialize import Builder, MemorySettings, SearchSettings
     from context_plane.retrieval.building.embeddings import Embeddings
 
 
@@ -21,10 +21,10 @@ class Building(Opened):
 
         state = self._known(tenant)
         self._check_writable()
-        search = self.search_settings(tenant)
         return Builder(
-            state.history, state.snapshots, self.files, self.home.specs(), self.settings.grain, search=search
-        )
+            state.history, state.snapshots, self.files, self.home.specs(), self.settings.grain,
+            search=self.search_settings(tenant), memory=self.memory_settings(),
+        )  # fmt: skip
 
     def search_settings(self, tenant: str) -> SearchSettings:
         """How the tenant's events are to be indexed: what builders are given."""
@@ -38,6 +38,12 @@ class Building(Opened):
             lambda: self._embeddings(tenant),
             self.settings.cache.index,
         )
+
+    def memory_settings(self) -> MemorySettings:
+        """How links are to be found: what builders are given."""
+        from context_plane.materialize import MemorySettings
+
+        return MemorySettings(self.home.linking if self.settings.sources.is_dir() else lambda: None)
 
     def _embeddings(self, tenant: str) -> Embeddings:
         """The tenant's table of vectors, kept because one asset reads what another has just written."""

@@ -16,7 +16,7 @@ from context_plane.store import keys
 from context_plane.tenant import Tenant
 
 if TYPE_CHECKING:
-    from context_plane.memory.chains.graph import Graph
+    from context_plane.memory.chains.loading import Seen
     from context_plane.parts.files import Files
     from context_plane.retrieval.building.embeddings import Embeddings
     from context_plane.retrieval.embedders import Embedder
@@ -34,7 +34,7 @@ class Opened:
         self._files: Files | None = None
         self._embedders: dict[str, Embedder] = {}
         self._tables: dict[str, Embeddings] = {}
-        self._graphs: dict[str, tuple[tuple[int, int, str], Graph]] = {}
+        self._graphs: dict[str, Seen] = {}
         self.home = Home(settings)
         self._lock = threading.RLock()
 

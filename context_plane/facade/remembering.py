@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from context_plane.facade.knowing import Knowing
+from context_plane.facade.recalling import Recalling
 from context_plane.tenant import Cut
 
 if TYPE_CHECKING:
     from context_plane.memory.chains.graph import Graph
     from context_plane.memory.chains.walk import Direction, Walk
+    from context_plane.memory.nodes.seen import Node
     from context_plane.parts.view import View
 
 
-class Remembering(Knowing):
+BINDING = ("decision", "preference", "correction")
+"""Types of nodes that bind whoever acts later."""
+
+
+class Remembering(Recalling):
     """Chains along the links that events state."""
 
     def chain(
@@ -29,25 +34,42 @@ class Remembering(Knowing):
         as_of: Cut = None,
         known_at: int | None = None,
     ) -> Walk:
-        """What came before an entity, or with `direction` forward what came of it: along the links that events state.
+        """What came before something, or with `direction` forward what came of it.
 
-        `kinds` are those of links to follow, all by default; `max_tokens` limits titles and quotes. The links are found
-        in the tenant's events at every call that follows a change, some 20 µs an event. Raises `NotFound` for an
+        `start` is an entity, walked along the links that events state, or the id of a memory node, walked along typed
+        edges. `kinds` are those of links to follow, all by default; `max_tokens` limits titles and quotes. Links that
+        are not materialized are found in the events that state them, some 20 µs an event. Raises `NotFound` for an
         unknown tenant or start, `InputError` for limits that cannot be meant.
         """
         from context_plane.memory.chains.walk import walk
 
         wanted = None if kinds is None else frozenset([kinds] if isinstance(kinds, str) else kinds)
-        graph = self._graph(self._known(tenant).view(as_of, known_at))
-        return walk(graph, start, direction, depth, wanted, max_tokens)
+        view = self._known(tenant).view(as_of, known_at)
+        seen = self._seen(view)
+        if start in seen:
+            from context_plane.memory.nodes.linked import Linked
+
+            return walk(Linked(seen), start, direction, depth, wanted, max_tokens)
+        return walk(self._graph(view), start, direction, depth, wanted, max_tokens)
+
+    def constraints(
+        self, tenant: str, entity: str, *, depth: int = 3, as_of: Cut = None, known_at: int | None = None
+    ) -> list[Node]:
+        """Which constraints apply to an entity: the decisions, preferences and corrections that are current about it,
+        and about what it follows from along links, at most so many away; the nearest first, then the oldest."""
+        from context_plane.memory.chains.walk import walk
+        from context_plane.memory.nodes.recalling import Wanted, listed
+
+        view = self._known(tenant).view(as_of, known_at)
+        graph, seen = self._graph(view), self._seen(view)
+        steps = walk(graph, entity, "back", depth).steps if entity in graph else ()
+        near = dict.fromkeys([entity, *(s.thing.id for s in sorted(steps, key=lambda s: s.depth))])
+        wanted = [Wanted((each,), BINDING) for each in near]
+        found = [node for each in wanted for node in listed(seen, each)]
+        return list({node.id: node for node in reversed(found)}.values())[::-1]
 
     def _graph(self, view: View) -> Graph:
-        """The links of a view; those of the last one of each tenant are kept."""
-        from context_plane.memory.chains.graph import of_events
+        """The links of a view."""
+        from context_plane.memory.chains.loading import graph_of
 
-        linking = self.home.linking()
-        identity = (view.number, view.as_of, repr(linking.to_json()))
-        known = self._graphs.get(view.tenant)
-        if known is None or known[0] != identity:
-            known = self._graphs[view.tenant] = identity, of_events(view.events(), linking)
-        return known[1]
+        return graph_of(view, self.home.linking() if self.settings.sources.is_dir() else None, self._graphs)

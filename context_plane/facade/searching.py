@@ -13,6 +13,7 @@ from context_plane.instants import parse_cut
 from context_plane.tenant import Cut, Tenant
 
 if TYPE_CHECKING:
+    from context_plane.parts.view import View
     from context_plane.retrieval.filters import Filters
     from context_plane.retrieval.hit import Hit
     from context_plane.retrieval.searcher import Asked, Query, Searcher
@@ -50,6 +51,25 @@ class Searching(Reading):
         asked = query_of(query, filters_of(entity, type, labels, start, end), mode, k, vector).checked()
         state = self._known(tenant)
         return self._searcher(state).search(state.view(as_of, known_at), asked)
+
+    def _search(
+        self,
+        view: View,
+        query: str,
+        *,
+        entity: str | Sequence[str] | None = None,
+        type: str | Sequence[str] | None = None,
+        since: Cut = None,
+        until: Cut = None,
+        mode: Asked = "auto",
+        k: int = 10,
+        vector: Any = None,
+    ) -> list[Hit]:
+        """Hits of a view that is open already, so that all parts of an answer are of one."""
+        filters_of, query_of = _search_terms()
+        start, end = parse_cut(since, begins=True, where="since"), parse_cut(until, where="until")
+        asked = query_of(query, filters_of(entity, type, None, start, end), mode, k, vector).checked()
+        return self._searcher(self._tenant(view.tenant)).search(view, asked)
 
     def warm(self, tenant: str | None = None) -> None:
         """Loads a tenant's index, its model and the compiled loops, so that no search has to wait for them.

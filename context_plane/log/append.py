@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from context_plane.errors import InputError
-from context_plane.log.events import RESERVED, Limits, Normaliser
+from context_plane.log.events import RESERVED, Limits, Normaliser, said
 from context_plane.log.ingest import Batch
 
 if TYPE_CHECKING:
@@ -32,8 +32,10 @@ def append(
     `RefusedBatch` for events that are no events or in conflict with the log, `Unavailable`.
     """
     history.refresh()
-    batch = Batch(history, normalise=Normaliser(limits, internal=True), own=True, guard=guard)
-    for line, event in enumerate(events, 1):
+    told = list(events)
+    silent = not any(said(event.get("data")) for event in told)
+    batch = Batch(history, normalise=Normaliser(limits, internal=True), own=True, silent=silent, guard=guard)
+    for line, event in enumerate(told, 1):
         if not str(event.get("type", "")).startswith(RESERVED):
             what = f"type {event.get('type')!r:.64} is not the plane's own"
             raise InputError(what, where=f"event {line}", remedy=f"types of own events begin with {RESERVED!r}")

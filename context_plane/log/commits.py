@@ -68,6 +68,8 @@ class CommitRecord:
     own: bool = False
     """Whether all of its events are the plane's own (their types begin with ``cortex.``): they do not move the data
     clock, because what a plane remembers or answered is not news of the world."""
+    silent: bool = False
+    """Of own events: whether none of them says anything in words, so that no index changes by them."""
     sha256: str = field(default="", compare=False)
     """Of the record's own bytes; what the next record names as `prev`."""
 
@@ -98,6 +100,8 @@ class CommitRecord:
             body["replaces"] = list(self.replaces)
         if self.own:
             body["own"] = True
+        if self.silent:
+            body["silent"] = True
         return canonical(body)
 
 
@@ -124,6 +128,7 @@ def decode_record(key: str, body: bytes, number: int) -> CommitRecord:
             entities=tuple(raw.get("entities", ())),
             replaces=tuple(raw.get("replaces", ())),
             own=raw.get("own", False),
+            silent=raw.get("silent", False),
             sha256=hashlib.sha256(body).hexdigest(),
         )
     except (ValueError, KeyError, TypeError) as error:

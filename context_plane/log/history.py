@@ -41,6 +41,8 @@ class History:
         self._touched: dict[int, int] = {}
         self._world: dict[int, int] = {}
         """Days of events that are not the plane's own."""
+        self._heard: list[int] = []
+        self._news: list[int] = []
         self._lists: dict[int, Sequence[SegmentRef]] = {}
         self._ids = IdIndex()
         self._lock = threading.RLock()
@@ -129,6 +131,15 @@ class History:
         newest = max((day for day in days if day is not None), default=None)
         return None if newest is None else (newest + 1) * DAY
 
+    def heard(self, number: int) -> int:
+        """The last commit up to `number` that search may find something of; 0 for none. Receipts are not among them, so
+        that an answer does not make the next one wait for an index."""
+        return self._heard[number - 1] if number else 0
+
+    def news(self, number: int) -> int:
+        """The last commit up to `number` that is not of the plane's own events alone; 0 for none."""
+        return self._news[number - 1] if number else 0
+
     def batch(self, batch_id: str) -> CommitRecord | None:
         """The commit that a batch id made, if it is in the log."""
         for record in reversed(self._records):
@@ -196,6 +207,8 @@ class History:
             )
         days = self._all_days(record, self._touched)
         world = [] if record.own else self._all_days(record, self._world)
+        self._heard.append((self._heard[-1] if self._heard else 0) if record.silent else number)
+        self._news.append((self._news[-1] if self._news else 0) if record.own else number)
         self._records.append(record)
         self._touched.update(dict.fromkeys(days, number))
         self._world.update(dict.fromkeys(world, number))
@@ -213,6 +226,8 @@ class History:
             self._records.clear()
             self._touched.clear()
             self._world.clear()
+            self._heard.clear()
+            self._news.clear()
             self._next_key = keys.commit(self.tenant, 1)
             raise
 

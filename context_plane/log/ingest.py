@@ -70,11 +70,13 @@ class Batch:
         kind: Kind = "ingest",
         on_reject: Callable[[int, str, Any], None] | None = None,
         own: bool = False,
+        silent: bool = False,
         guard: Callable[[], None] | None = None,
     ) -> None:
-        """`own` says that all events are the plane's own. `guard` is called before each attempt to take a number, when
+        """`own` says that all events are the plane's own, `silent` that they have no words. `guard` is called before each attempt to take a number, when
         everything before that number has been read: what it raises refuses the batch, and nothing of it is stored."""
         self._own = own
+        self._silent = silent
         self._guard = guard
         self._history = history
         self._store: Store = history.store
@@ -209,6 +211,7 @@ class Batch:
                 ids=ids,
                 batch=self._batch_note(),
                 own=self._own,
+                silent=self._silent,
             )
         )
 

@@ -22,8 +22,15 @@ CONTEXTS: Final = "contexts/"
 FULLTEXT: Final = "fulltext"
 VECTOR: Final = "vector"
 GRAPH: Final = "graph"
+MEMORY: Final = "memory"
+"""What the plane's own events state of memory, of those days that have such."""
+LINKS: Final = "links"
 INDEXES: Final = (FULLTEXT, VECTOR)
-"""Kinds of index parts, one a day. With `MONTHS` and `YEARS` behind their name: the same, compacted."""
+"""Kinds of index parts, one a day."""
+MEMORIES: Final = (LINKS,)
+"""Kinds of parts of memory, one a day."""
+DAILY: Final = (*INDEXES, *MEMORIES)
+"""All kinds of which there is a part a day. With `MONTHS` and `YEARS` behind their name: the same, compacted."""
 MONTHS: Final = "/months"
 YEARS: Final = "/years"
 OWN: Final = "own"

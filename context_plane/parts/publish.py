@@ -15,12 +15,13 @@ from context_plane.instants import DAY, format_instant, now
 from context_plane.parts.notes import Note, merge
 from context_plane.parts.part import (
     CONTEXTS,
+    DAILY,
     FORMAT,
     GRAPH,
-    INDEXES,
     MONTHS,
     OWN,
     TIMELINE,
+    VECTOR,
     YEARS,
     Catalog,
     Month,
@@ -77,9 +78,9 @@ def publishable(history: History, base: Snapshot | None, notes: list[Note], want
     merged = merge(before, notes)
     parts = {TIMELINE: merged.of(TIMELINE)} if merged.of(TIMELINE) else {}
     about: dict[str, Mapping[str, Any]] = {}
-    for name in INDEXES:
+    for name in DAILY:
         if wanted is None or name in wanted:
-            _take_index(history, name, base, merged, parts, about)
+            _take_daily(history, name, base, merged, parts, about)
     for name in sorted(merged.parts):
         if not name.startswith(CONTEXTS) or (wanted is not None and name not in wanted):
             continue
@@ -93,7 +94,7 @@ def publishable(history: History, base: Snapshot | None, notes: list[Note], want
     return Catalog(parts, about)
 
 
-def _take_index(
+def _take_daily(
     history: History,
     name: str,
     base: Snapshot | None,
@@ -101,10 +102,10 @@ def _take_index(
     parts: dict[str, Mapping[int, Part]],
     about: dict[str, Mapping[str, Any]],
 ) -> None:
-    """Takes the index parts of one kind.
+    """Takes the daily parts of one kind, of an index or of memory.
 
-    The first ones, and those of another model or analysis, are taken together, and only when they reach as far as what
-    is published: until then the old index serves, or none."""
+    The first ones, and those that are made by something else (another model, another declaration), are taken together,
+    and only when they reach as far as what is published: until then the old ones serve, or none."""
     chosen = before = base.catalog if base else Catalog()
     if before.of(name) and before.about.get(name) == merged.about.get(name):
         chosen = merged
@@ -113,7 +114,7 @@ def _take_index(
         chosen = merged if _days_to(history, merged.of(name)) >= needed else before
     if not chosen.of(name):
         return
-    compacted = (GRAPH, name + MONTHS, name + YEARS) if name == INDEXES[-1] else (name + MONTHS, name + YEARS)
+    compacted = (GRAPH, name + MONTHS, name + YEARS) if name == VECTOR else (name + MONTHS, name + YEARS)
     parts[name], about[name] = chosen.of(name), chosen.about[name]
     for each in compacted:
         if chosen.of(each) and chosen.about.get(each) == about[name]:
@@ -133,7 +134,7 @@ def complete_to(history: History, catalog: Catalog, after: int = 0) -> int:
 
     Commits up to `after` are known to be complete: a published snapshot holds them, and parts only ever gain.
     """
-    kinds = [TIMELINE, *(name for name in INDEXES if name in catalog.parts)]
+    kinds = [TIMELINE, *(name for name in DAILY if name in catalog.parts)]
     reached = min(_days_to(history, catalog.of(name), after) for name in kinds)
     for name, parts in catalog.parts.items():
         if name.startswith(CONTEXTS):

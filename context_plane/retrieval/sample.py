@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from context_plane.parts.daily import chosen, open_part
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Catalog
-from context_plane.retrieval.building.fold import chosen, open_graph, open_part
+from context_plane.retrieval.building.fold import open_graph
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.hot.index import END, Index
 from context_plane.retrieval.scoring import kernels

@@ -198,15 +198,16 @@ class Searcher:
 
     def _joined(self, view: View, base: Base) -> Joined:
         """The base with what it lacks of the log up to the view's number."""
-        known = self._tails.get(view.number)
+        number = view.history.heard(view.number)
+        known = self._tails.get(number)
         if known is None or known[0] is not base:
             with self._lock:
-                known = self._tails.get(view.number)
+                known = self._tails.get(number)
                 if known is None or known[0] is not base:
                     known = base, self._join(view, base)
                     while len(self._tails) >= _TAILS_KEPT:
                         self._tails.pop(next(iter(self._tails)))
-                    self._tails[view.number] = known
+                    self._tails[number] = known
         return known[1]
 
     def _join(self, view: View, base: Base) -> Joined:

@@ -18,6 +18,9 @@ from context_plane.instants import to_datetime
 MAX_ID_CHARS: Final = 1_024
 _MAX_PART_BYTES: Final = 200
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_FOLDER: Final = {"links": "memory/links"}
+"""Where kinds of daily parts lie that are no index."""
+_ENDING: Final = {"links": "parquet"}
 
 
 def check_tenant(tenant: str) -> str:
@@ -125,10 +128,10 @@ def pack(tenant: str, spec: str, day: date, version: str) -> str:
     return f"{tenant_prefix(tenant)}contexts/{part(spec)}/{_day(day)}/{version}.pack"
 
 
-def index(tenant: str, kind: str, day: date, level: Literal["day", "month", "year"], version: str) -> str:
-    """One part of an index (fulltext, vector): of a day, or compacted of the month or year that `day` lies in."""
+def daily(tenant: str, kind: str, day: date, level: Literal["day", "month", "year"], version: str) -> str:
+    """One daily part (a shard, a day's links): of a day, or compacted of the month or year that `day` lies in."""
     folder = {"day": _day(day), "month": f"{day.year:04d}/{day.month:02d}", "year": f"{day.year:04d}"}[level]
-    return f"{tenant_prefix(tenant)}indexes/{part(kind)}/{folder}/{version}.arrays"
+    return f"{parts_folder(tenant, kind)}{folder}/{version}.{_ENDING.get(kind, 'arrays')}"
 
 
 def graph(tenant: str, version: str) -> str:
@@ -137,11 +140,11 @@ def graph(tenant: str, version: str) -> str:
 
 
 def parts_folder(tenant: str, kind: str) -> str:
-    """Prefix of all parts of a kind: ``timeline``, ``contexts/{spec}``, or an index."""
+    """Prefix of all parts of a kind: ``timeline``, ``contexts/{spec}``, or a kind of daily parts."""
     if kind == "timeline":
         return timeline_folder(tenant)
-    group, _, spec = kind.rpartition("/")
-    return f"{tenant_prefix(tenant)}{group or 'indexes'}/{part(spec)}/"
+    group, _, name = _FOLDER.get(kind, kind).rpartition("/")
+    return f"{tenant_prefix(tenant)}{group or 'indexes'}/{part(name)}/"
 
 
 def lance(tenant: str) -> str:

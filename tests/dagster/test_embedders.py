@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from context_plane import ContextPlane
+from context_plane.parts.daily import open_part
 from context_plane.parts.part import FULLTEXT, VECTOR, Part
-from context_plane.retrieval.building import fold
 from context_plane.retrieval.shards import vectors
 from context_plane.retrieval.text.documents import event_key
 from tests.dagster.world import Home, event, metadata
@@ -85,7 +85,7 @@ def all_are_of(home: Home, model: Hashed, *events: dict[str, object]) -> bool:
     name, parts = published(home)
     held: dict[int, np.ndarray] = {}
     for part in parts.values():
-        shard = vectors.decode(*fold.open_part(home.plane.files, "acme", VECTOR, part))
+        shard = vectors.decode(*open_part(home.plane.files, "acme", VECTOR, part))
         held.update(zip(shard.key.tolist(), shard.vector, strict=True))
     wanted = Hashed(model.id.split("/")[1]).embed(list(texts.values()))
     return name == model.id and held.keys() == texts.keys() and np.allclose([held[key] for key in texts], wanted)

@@ -118,7 +118,7 @@ def test_what_was_erased_is_not_found(large: ContextPlane) -> None:
     assert large.search("acme", word, mode="bm25") == []
     materialize(large)
     assert large.search("acme", word, mode="bm25") == []
-    table = lance.open_table(large.store, "acme", Hashed().id)
+    table = lance.open_table(large.store, "acme", lance.table_name(Hashed().id))
     assert table is not None
     assert table.count_rows(f"text = '{word}'") == 0
     assert not loaded(large)
@@ -144,7 +144,7 @@ def test_either_index_may_be_built_first(tmp_path: Path) -> None:
             builder.vectors((0, 1 << 20))
             builder.fulltext((0, 1 << 20))
             builder.publish()
-            table = lance.open_table(large.store, "acme", Hashed().id)
+            table = lance.open_table(large.store, "acme", lance.table_name(Hashed().id))
             assert table is not None
             assert [each.name for each in table.list_indices() if each.columns == ["vector"]] == [f"vector_{count}"]
         for seed in range(600, 620):

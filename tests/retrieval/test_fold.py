@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from context_plane import ContextPlane
 from context_plane.instants import DAY, SECOND, day_of, format_instant
 from context_plane.log.commits import CommitRecord
+from context_plane.parts import daily
+from context_plane.parts.daily import chosen, compaction, period
 from context_plane.parts.part import FULLTEXT, MONTHS, TIMELINE, VECTOR, YEARS, Catalog, Part, by_day, day_number
-from context_plane.retrieval.building import fold
-from context_plane.retrieval.building.fold import chosen, compaction, period
 from context_plane.retrieval.scoring import kernels
 from context_plane.store import keys
 from tests.retrieval.oracle import Asked, Hashed, Note, Oracle
@@ -219,7 +219,7 @@ def test_answers_are_brute_force_before_and_after_compaction(plane: ContextPlane
 
 def test_a_large_running_month_is_compacted_once_a_day(plane: ContextPlane, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a late event its days are read until the next day begins."""
-    monkeypatch.setattr(fold, "_EVERY_RUN", 2)
+    monkeypatch.setattr(daily, "_EVERY_RUN", 2)
     notes = story(1, range(FIRST, FIRST + 4))
     plane.ingest("acme", [event(note) for note in notes])
     materialize(plane)
@@ -247,7 +247,7 @@ def test_a_late_event_is_read_from_its_day_until_the_month_is_compacted_anew(
     late = replace(notes[4], id="late")
     plane.ingest("acme", [event(late)])
     with monkeypatch.context() as patch:
-        patch.setattr(fold._Fold, "_compact", lambda *_: {})
+        patch.setattr(daily.Fold, "_compact", lambda *_: {})
         materialize(plane)
     assert read(plane, FULLTEXT) == read(plane, VECTOR) == [None] * 7
     ask(plane, [*notes, late], Hashed())
@@ -420,6 +420,6 @@ def test_a_failed_check_keeps_a_shard_out(plane: ContextPlane) -> None:
 def test_dates_name_the_folder_of_a_shard() -> None:
     """A day's, a month's and a year's shard lie apart."""
     year = made([JANUARYS, FEBRUARYS], "year")
-    found = [fold.part_key("acme", FULLTEXT, part).split("/")[4:-1] for part in (JAN[1], FEBRUARYS, year)]
+    found = [daily.part_key("acme", FULLTEXT, part).split("/")[4:-1] for part in (JAN[1], FEBRUARYS, year)]
     assert found == [["2026", "01", "06"], ["2026", "02"], ["2026"]]
     assert JAN[1].date == date(2026, 1, 6)

@@ -19,9 +19,10 @@ from context_plane import ContextPlane, ContextPlaneError
 from context_plane.config import CacheSettings
 from context_plane.errors import Corrupt, NotFound, Unavailable
 from context_plane.log import checkpoints
+from context_plane.parts.daily import chosen, part_key
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR
 from context_plane.parts.view import View
-from context_plane.retrieval.building.fold import chosen, graph_key, part_key
+from context_plane.retrieval.building.fold import graph_key
 from context_plane.retrieval.cold.unloaded import Unloaded
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.hit import Hit

@@ -142,7 +142,7 @@ def versions(plane: ContextPlane) -> dict[str, list[tuple[int, str]]]:
 
 def rows(plane: ContextPlane) -> list[tuple[int, str, list[float]]]:
     """What the table of embeddings holds, by key."""
-    table = lance.open_table(plane.store, "acme", Hashed().id)
+    table = lance.open_table(plane.store, "acme", lance.table_name(Hashed().id))
     assert table is not None
     found = table.to_arrow().sort_by("key")
     return list(zip(*(found[name].to_pylist() for name in ("key", "text", "vector")), strict=True))

@@ -6,12 +6,20 @@ can close, and never where instructions do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from context_plane.bundles.viewport.sections import Item, Section
 
 T = TypeVar("T")
+
+
+@lru_cache(maxsize=64)
+def _tag(name: str) -> re.Pattern[str]:
+    """What a reader could take for the tag of that name, however it is written."""
+    return re.compile(rf"<\s*/?\s*{re.escape(name)}(?![\w-])", re.IGNORECASE)
 
 
 def render(sections: Sequence[Section], chosen: Mapping[str, Sequence[Item]]) -> str:
@@ -38,11 +46,16 @@ def _edges(best_first: list[T]) -> list[T]:
 
 
 def _framed(section: Section, items: Sequence[Item]) -> str:
-    body = "\n".join(item.text for item in in_order(section, items))
-    if section.trusted:
+    return frame(section.name, [item.text for item in in_order(section, items)], trusted=section.trusted)
+
+
+def frame(name: str, texts: Sequence[str], *, trusted: bool) -> str:
+    """The texts of a section's items, between tags that nothing in them can close where they are not trusted."""
+    body = "\n".join(texts)
+    if trusted:
         return body
-    tag, number = section.name, 1
-    while f"</{tag}>" in body or f"<{tag}>" in body:
+    tag, number = name, 1
+    while _tag(tag).search(body):
         number += 1
-        tag = f"{section.name}-{number}"
+        tag = f"{name}-{number}"
     return f"<{tag}>\n{body}\n</{tag}>"

@@ -1,19 +1,18 @@
 """The graph of a view: things (entities, events) and the links between them, each known by the events that state it.
 
-Here belongs which of two linked things came first. A link says what its event's entity does; what it refers to was
-there before, but for the few kinds that lead onward.
+Here belongs which of two linked things came first, and what several layers say together. A link says what its event's
+entity does; what it refers to was there before, but for the few kinds that lead onward.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from context_plane.log.events import RESERVED
+from context_plane.memory.chains.layer import Layer
+from context_plane.memory.chains.part import rows_of
 from context_plane.memory.links.declared import Linking
-from context_plane.memory.links.fold import fold
 from context_plane.memory.links.link import Link
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ ONWARD: Final = frozenset({"led_to"})
 """Kinds of which the target comes after what the link is said of."""
 WEAKEST: Final = "refs"
 """Said of whatever no more is said of: left out where the same two have a link of another kind."""
-_TITLE: Final = 100
+_END: Final = 1 << 62
+"""Behind all times."""
 
 
 @dataclass(frozen=True)
@@ -62,74 +62,72 @@ class Edge:
 
 
 class Graph:
-    """Things and links of one view. Immutable."""
+    """Things and links of one view. Safe for threads.
 
-    def __init__(self, things: Mapping[str, Thing], edges: Iterable[Edge]) -> None:
-        """Of several statements of the same the first is kept."""
-        self._things = dict(things)
-        first: dict[tuple[str, str, str], Edge] = {}
-        for edge in sorted(edges):
-            if edge.actor != edge.target:
-                first.setdefault((edge.actor, edge.kind, edge.target), edge)
-        typed = {(a, b) for a, kind, b in first if kind != WEAKEST}
-        kept = [e for (a, kind, b), e in first.items() if kind != WEAKEST or not {(a, b), (b, a)} & typed]
-        self._before: dict[str, list[Edge]] = {}
-        self._after: dict[str, list[Edge]] = {}
-        for edge in kept:
-            self._before.setdefault(edge.later, []).append(edge)
-            self._after.setdefault(edge.earlier, []).append(edge)
-        self.edges = len(kept)
+    Nothing is computed of things that nobody asks for: of each the few links that lead from or to it are put together
+    when it is come to.
+    """
+
+    def __init__(self, layers: Sequence[Layer], before: int = _END) -> None:
+        """Of what `layers` say of the time before an instant (microseconds)."""
+        self._layers = tuple(layers)
+        self._cut = before
+        self._kept: dict[str, list[Edge]] = {}
 
     def __contains__(self, id_: str) -> bool:
-        return id_ in self._things
-
-    def __len__(self) -> int:
-        return len(self._things)
+        return self.thing(id_).since is not None
 
     def thing(self, id_: str) -> Thing:
         """What is known of an id; of one that the view does not have no more than that."""
-        return self._things.get(id_) or Thing(id_)
+        found = [first for each in self._layers if (first := each.first(id_)) is not None and first.time < self._cut]
+        if not found:
+            return Thing(id_)
+        first = min(found)
+        return Thing(id_, first.time, first.title)
 
     def before(self, id_: str) -> list[Edge]:
         """Links to what came before a thing, in order of time."""
-        return self._before.get(id_, [])
+        return [edge for edge in self._edges(id_) if edge.later == id_]
 
     def after(self, id_: str) -> list[Edge]:
         """Links to what came after it, in order of time."""
-        return self._after.get(id_, [])
+        return [edge for edge in self._edges(id_) if edge.earlier == id_]
+
+    def entities(self) -> list[str]:
+        """All entities that have an event, sorted."""
+        found: set[str] = set()
+        for layer in self._layers:
+            found.update(layer.entities[at] for at in (layer.since < self._cut).nonzero()[0])
+        return sorted(found)
+
+    def edges(self) -> Iterator[Edge]:
+        """All links, thing by thing; each once."""
+        for id_ in sorted({name for layer in self._layers for name in layer.names}):
+            yield from self.before(id_)
+
+    def _edges(self, id_: str) -> list[Edge]:
+        """The links from or to a thing. Of several statements of the same the first is kept, and a mere reference is
+        left out where more is said of the same two."""
+        known = self._kept.get(id_)
+        if known is None:
+            links = [each for layer in self._layers for each in layer.links(id_, self._cut)]
+            edges = [_edge(*each) for each in sorted(links, key=lambda each: each[0])]
+            first: dict[tuple[str, str, str], Edge] = {}
+            for edge in sorted(edges):
+                if edge.actor != edge.target:
+                    first.setdefault((edge.actor, edge.kind, edge.target), edge)
+            typed = {frozenset((a, b)) for a, kind, b in first if kind != WEAKEST}
+            known = [e for (a, kind, b), e in first.items() if kind != WEAKEST or frozenset((a, b)) not in typed]
+            self._kept[id_] = known
+        return known
 
 
 def of_events(events: pa.Table, linking: Linking) -> Graph:
     """The graph of what the events of a timeline state, by the extractor that is declared. The plane's own events are
     left out. Takes some 20 µs an event."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    own = pc.starts_with(events["type"], RESERVED)
-    events = events.filter(pc.invert(own))
-    links = fold(events, linking)
-    columns = (events["entity"], events["time"].cast(pa.int64()), events["text"], events["source"], events["id"])
-    things: dict[str, Thing] = {}
-    rows: dict[tuple[str, str], int] = {}
-    for row, (entity, time, text, source, id_) in enumerate(zip(*(each.to_pylist() for each in columns), strict=True)):
-        known = things.get(entity)
-        if known is None or known.since is None or time < known.since:
-            things[entity] = Thing(entity, time, _title(text))
-        rows[source, id_] = row
-    data = events["data"]
-    return Graph(things, (_edge(link, data[rows[link.source, link.id]].as_py()) for link in links))
+    return Graph([Layer([rows_of(events, linking)])])
 
 
-def _edge(link: Link, data: str | None) -> Edge:
-    """The edge of a link that an event with these data (JSON) states."""
+def _edge(link: Link, quote: str) -> Edge:
     actor, kind, target = link.edge
-    quote = ""
-    if link.evidence.span is not None and data:
-        start, end = link.evidence.span
-        quote = str(json.loads(data).get(link.evidence.field, ""))[start:end]
-    return Edge(link.time, kind, actor, target, link, " ".join(quote.split()))
-
-
-def _title(text: str | None) -> str:
-    line = next((line.strip() for line in (text or "").splitlines() if line.strip()), "")
-    return line if len(line) <= _TITLE else f"{line[: _TITLE - 1].rstrip()}…"
+    return Edge(link.time, kind, actor, target, link, quote)

@@ -7,15 +7,30 @@ to its end. A thing is gone on from once; where a walk comes to it again, it say
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from context_plane.ctx.tokens import counter
 from context_plane.errors import InputError, NotFound
-from context_plane.memory.chains.graph import Edge, Graph, Thing
+from context_plane.memory.chains.graph import Edge, Thing
 
 Direction = Literal["back", "forward"]
 DEPTH: Final = 10
 MOST_STEPS: Final = 10_000
+
+
+class Walkable(Protocol):
+    """What can be walked: things, and the links before and after each."""
+
+    def __contains__(self, id_: str) -> bool: ...
+
+    def thing(self, id_: str) -> Thing:
+        """What is known of an id."""
+
+    def before(self, id_: str) -> list[Edge]:
+        """Links to what came before a thing, in order of time."""
+
+    def after(self, id_: str) -> list[Edge]:
+        """Links to what came after it, in order of time."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,7 @@ class Walk:
 
 
 def walk(
-    graph: Graph,
+    graph: Walkable,
     start: str,
     direction: Direction = "back",
     depth: int = DEPTH,
@@ -78,15 +93,15 @@ def walk(
     _check(direction, depth, max_tokens)
     if start not in graph:
         remedy = "check the name (type/id); a later --as-of may know it"
-        raise NotFound(f"there is no event of {start!r:.100}", where="start", remedy=remedy)
+        raise NotFound(f"there is no event of {start!r:.100}, nor a memory of that id", where="start", remedy=remedy)
     links = graph.before if direction == "back" else graph.after
-    count, spent = counter(), 0
+    count, spent = None if max_tokens is None else counter(), 0
     seen, steps, left_out = {start}, list[Step](), 0
     todo = [(1, edge) for edge in reversed(links(start)) if kinds is None or edge.kind in kinds]
     while todo:
         level, edge = todo.pop()
         thing = graph.thing(edge.earlier if direction == "back" else edge.later)
-        if max_tokens is not None:
+        if count is not None:
             spent += count(f"{edge.kind} {thing.id} {thing.title} {edge.quote}\n")
         if len(steps) == MOST_STEPS or (max_tokens is not None and spent > max_tokens):
             left_out += 1 + len(todo)

@@ -227,7 +227,7 @@ class Embeddings:
 
     def _open(self) -> Table:
         if self._table is None:
-            found = make_table(self._store, self._tenant, self._embedder.id, self._schema())
+            found = make_table(self._store, self._tenant, self.name, self._schema())
             with translated(self._tenant):
                 settled(found, _make_unique)
             self._table = found

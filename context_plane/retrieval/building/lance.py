@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from context_plane.store.base import Store
 
+EMBEDDINGS: Final = "embeddings"
 _ATTEMPTS: Final = 20
 _MADE_WITHIN: Final = 10.0
 """Seconds after which who wanted to make a table is taken to have been killed before he did."""
@@ -31,35 +32,35 @@ _memories: dict[str, DBConnection] = {}
 
 def table_name(model: str) -> str:
     """Name of the table of a model's vectors."""
-    return f"embeddings_{hashlib.sha256(model.encode()).hexdigest()[:16]}"
+    return f"{EMBEDDINGS}_{hashlib.sha256(model.encode()).hexdigest()[:16]}"
 
 
-def open_table(store: Store, tenant: str, model: str) -> Table | None:
-    """The table of a model, to be read; `None` where there is none."""
-    with translated(tenant):
+def open_table(store: Store, tenant: str, name: str) -> Table | None:
+    """A table, to be read; `None` where there is none."""
+    with translated(tenant, name):
         try:
-            return _connect(store, tenant).open_table(table_name(model))
+            return _connect(store, tenant).open_table(name)
         except ValueError as error:
             if "not found" in str(error):
                 return None
             raise
 
 
-def make_table(store: Store, tenant: str, model: str, schema: pa.Schema) -> Table:
-    """The table of a model, made where there is none.
+def make_table(store: Store, tenant: str, name: str, schema: pa.Schema) -> Table:
+    """A table, made where there is none.
 
     Only one process makes it, of all that find none: of two that make a table at once LanceDB lets the second take the
     place of the first, with what was written into that. Raises `Unavailable`.
     """
-    name, attempt = table_name(model), 0
-    while (found := open_table(store, tenant, model)) is None:
+    attempt = 0
+    while (found := open_table(store, tenant, name)) is None:
         attempt += 1
         if store.create(keys.lance_turn(tenant, name, attempt), b"{}\n"):
-            reach("embeddings.turn-taken")
-            with translated(tenant):
+            reach("lance.turn-taken")
+            with translated(tenant, name):
                 return _connect(store, tenant).create_table(name, schema=schema, exist_ok=True)
         waited = monotonic()
-        while open_table(store, tenant, model) is None and monotonic() - waited < _MADE_WITHIN:
+        while open_table(store, tenant, name) is None and monotonic() - waited < _MADE_WITHIN:
             sleep(0.02)
     return found
 
@@ -101,7 +102,7 @@ def _connect(store: Store, tenant: str) -> DBConnection:
 
 
 @contextmanager
-def translated(tenant: str) -> Iterator[None]:
+def translated(tenant: str, table: str = EMBEDDINGS) -> Iterator[None]:
     """LanceDB's errors as ours: it raises OSError, RuntimeError and ValueError alike. Over damaged files it may panic,
     which is no `Exception`."""
     try:
@@ -111,6 +112,7 @@ def translated(tenant: str) -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, (OSError, RuntimeError, ValueError)) and "Panic" not in type(error).__name__:
             raise
-        what = f"the table of embeddings does not answer: {str(error).strip().splitlines()[0][:300]}"
-        remedy = "try again; if it is damaged, delete the folder lance and materialize: vectors are made anew"
+        known = "embeddings" if table.startswith(EMBEDDINGS) else table
+        what = f"the table of {known} does not answer: {str(error).strip().splitlines()[0][:300]}"
+        remedy = "try again; if it is damaged, delete the folder lance and materialize: its tables are made anew"
         raise Unavailable(what, where=f"tenant {tenant}", remedy=remedy) from error

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import Corrupt
 from context_plane.instants import DAY
+from context_plane.parts.daily import chosen, part_key
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Part
-from context_plane.retrieval.building.fold import chosen, part_key
-from context_plane.retrieval.building.lance import open_table
+from context_plane.retrieval.building.lance import open_table, table_name
 from context_plane.retrieval.cold import candidates, slices
 from context_plane.retrieval.cold.candidates import Asked, Candidates, analysis_of
 from context_plane.retrieval.cold.ranged import Reader
@@ -200,7 +200,7 @@ class Unloaded:
     def _table(self, view: View, base: Base, rows: int) -> Candidates | None:
         """The table of embeddings; `None` where it was not made fit for this snapshot."""
         assert view.snapshot is not None
-        table = open_table(self._loader.files.store, self._tenant, base.model)
+        table = open_table(self._loader.files.store, self._tenant, table_name(base.model))
         found = None if table is None else Candidates(table, self._tenant)
         analysis = analysis_of(view.catalog.about[FULLTEXT])
         return found if found is not None and found.complete(analysis, view.snapshot.newest, rows) else None

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import digest
 from context_plane.errors import ContextPlaneError
+from context_plane.parts.daily import chosen, open_part, part_key
 from context_plane.parts.part import FULLTEXT, GRAPH, VECTOR, Catalog, Part, month_of
-from context_plane.retrieval.building.fold import chosen, graph_key, open_graph, open_part, part_key
+from context_plane.retrieval.building.fold import graph_key, open_graph
 from context_plane.retrieval.hot.base import EMBEDDED_AT_ONCE, Base
 from context_plane.retrieval.hot.index import Index, read_only
 from context_plane.retrieval.hot.merged import Merged

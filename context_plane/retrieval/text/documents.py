@@ -29,6 +29,8 @@ _MONTHS: Final = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
+KNOWLEDGE: Final = "cortex/knowledge"
+"""CloudEvents source of the plane's own events of knowledge."""
 _COLUMNS: Final = ("entity", "time", "source", "id", "type", "text", "labels", "data")
 
 
@@ -50,6 +52,10 @@ class Declared:
     def chained(self) -> bool:
         """Whether neighbours count at all."""
         return bool(self.before or self.after)
+
+
+OWN: Final[Mapping[str, Declared]] = {KNOWLEDGE: Declared(with_=("heading",))}
+"""What is indexed of the plane's own events, in every home: no part of what a home declares, and so of no identity."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def documents(events: pa.Table, indexing: Indexing) -> Iterator[Document]:
     events = searched(events)
     columns = [events[name].cast(pa.int64()) if name == TIME else events[name] for name in _COLUMNS]
     lists = [column.to_pylist() for column in columns]
-    readers = {name: _Reader(name, declared) for name, declared in indexing.sources.items()}
+    readers = {name: _Reader(name, declared) for name, declared in {**OWN, **indexing.sources}.items()}
     for entity, at, source, id_, kind, text, labels, data in zip(*lists, strict=True):
         own = text or ""
         reader = readers.get(source)
