@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from context_plane.ctx.documents import Kind, Mode
 
 _STDIN: Final = "-"
-_MODES: Final = ("exact", "verbatim", "compact", "dense", "semantic")
+_MODES: Final = ("exact", "verbatim", "compact", "dense", "semantic", "rewrite")
 _file = click.argument("file", metavar="FILE")
 _kind = click.option(
     "--kind", type=click.Choice(["data", "text"]), help="What it is; by default data where it is JSON or JSON Lines."
@@ -25,8 +25,9 @@ _kind = click.option(
 _mode = click.option(
     "--mode", type=click.Choice(_MODES), default="verbatim", show_default=True,
     help="exact: the bytes. verbatim: every value or word. compact: repeats are said once. dense: codes (data). "
-    "semantic: facts (English text).",
+    "semantic: facts (English text). rewrite: a plugin's words, lossy.",
 )  # fmt: skip
+_rewriter = click.option("--rewriter", metavar="NAME", help="The plugin that rewrites, for --mode rewrite.")
 
 
 @click.group("ctx")
@@ -38,12 +39,13 @@ def command() -> None:
 @_file
 @_mode
 @_kind
+@_rewriter
 @json_option
-def encode(file: str, mode: Mode, kind: Kind | None, as_json: bool) -> None:
+def encode(file: str, mode: Mode, kind: Kind | None, rewriter: str | None, as_json: bool) -> None:
     """Print FILE in CTX; how many tokens that saves goes to stderr."""
     from context_plane.ctx import documents
 
-    made = documents.encode(_read(file), mode, kind)
+    made = documents.encode(_read(file), mode, kind, rewriter)
     if as_json:
         fields = ("text", "kind", "mode", "level", "tokens", "original_tokens", "sha256")
         echo_json({name: getattr(made, name) for name in fields})
@@ -68,16 +70,17 @@ def decode(file: str, kind: Kind | None) -> None:
 @click.argument("encoded", metavar="[CTX]", required=False)
 @_mode
 @_kind
+@_rewriter
 @json_option
-def verify(file: str, encoded: str | None, mode: Mode, kind: Kind | None, as_json: bool) -> None:
+def verify(file: str, encoded: str | None, mode: Mode, kind: Kind | None, rewriter: str | None, as_json: bool) -> None:
     """Check how much of FILE is certain in CTX, or in what --mode makes of FILE. Exits 1 where facts are missing."""
     from context_plane.ctx import documents
 
     original = _read(file)
-    made = None if encoded is not None else documents.encode(original, mode, kind)
+    made = None if encoded is not None else documents.encode(original, mode, kind, rewriter)
     text = _read(encoded) if encoded is not None else made.text if made is not None else ""
     found = documents.verify(original, text, kind)
-    wrong = found.level is None or (made is not None and found.level > made.level)
+    wrong = found.level is None or (made is not None and made.level != "lossy" and found.level > made.level)
     if as_json:
         differences = [{"where": where, "what": what} for where, what in found.differences]
         echo_json({"level": found.level, "differences": differences})

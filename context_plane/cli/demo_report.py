@@ -49,9 +49,10 @@ def _table(figures: Figures) -> None:
 
 
 def _measured(figures: Figures) -> dict[str, str]:
-    reads, tokens = figures.reads, figures.tokens
+    reads, tokens, answers = figures.reads, figures.tokens, figures.answers
     assert reads is not None
     assert tokens is not None
+    assert answers is not None
     bundles, cached, raw = (f"${dollars:,.4f}" for dollars in tokens.cost.values())
     return {
         "upstream calls": "0: reads touch the store only",
@@ -60,6 +61,8 @@ def _measured(figures: Figures) -> dict[str, str]:
         "reliability": f"{reads.count:,} of {reads.count + reads.failed:,} reads",
         "tokens": f"{tokens.total:,}: mean {tokens.mean:.0f}, max {tokens.max} a bundle",
         "tokens of raw events": f"{tokens.raw:,}: {tokens.raw / tokens.total:.1f} times as many",
+        "context for a goal": f"{answers.milliseconds_mean:.0f} ms with its receipt durable, {answers.tokens_mean:.0f}"
+        f" of {answers.budget} tokens",
         "input cost": f"{bundles}, cached {cached}",
         "cost of raw events": raw,
     }
@@ -74,6 +77,7 @@ def _proof(proof: Proof) -> None:
     say(f"  {same} bundles of the first pass, read at their known_at, are byte-identical")
     say(f"  SHA-256 over all of them: {proof.sha256_before[:16]}… before, {proof.sha256_after[:16]}… after")
     say(f"  one bundle as of {proof.as_of}: {'byte-identical' if proof.as_of_identical else 'DIFFERENT'}")
+    say(f"  {proof.replayed:,} of {proof.receipts:,} receipts replay: their text is rendered again from the log, equal")
     say(f"  {unmoved} customers without a late event have the same bundle at the new head")
     say(f"  {proof.changed:,} bundles changed there, by the late events of {proof.late:,} customers, such as")
     for change in proof.examples:

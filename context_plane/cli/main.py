@@ -21,7 +21,9 @@ import click
 
 from context_plane.cli import failures, plugins
 
-BUILT_IN: Final = ("init", "doctor", "demo", "ingest", "context", "search", "sql", "memory", "ctx", "audit", "cache")
+BUILT_IN: Final = (
+    "init", "doctor", "demo", "ingest", "context", "search", "sql", "memory", "knowledge", "ctx", "audit", "cache",
+)  # fmt: skip
 """Our own commands, in the order of `--help`; each is the attribute `command` of the module of its name."""
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it

@@ -225,9 +225,11 @@ def walk(
     if as_json:
         echo_json(found.to_dict())
         return
+    from context_plane.memory.chains.drawing import verb
+
     for step in found.steps:
         title = f": {step.thing.title}" if step.thing.title else ""
-        say(f"{'  ' * (step.depth - 1)}{step.edge.kind} {step.thing.id}{title}")
+        say(f"{'  ' * (step.depth - 1)}{verb(step)} {step.thing.id}{title}")
     if not found.steps:
         say("nothing is linked to it in that direction")
     if found.left_out:

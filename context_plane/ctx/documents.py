@@ -20,14 +20,14 @@ from context_plane.ctx.prose.header import MARK
 from context_plane.errors import InputError
 
 Kind = Literal["data", "text"]
-Mode = Literal["exact", "verbatim", "compact", "dense", "semantic"]
-Level = Literal["L0", "L1", "L2"]
+Mode = Literal["exact", "verbatim", "compact", "dense", "semantic", "rewrite"]
+Level = Literal["L0", "L1", "L2", "lossy"]
 MODES: Final[dict[Kind, tuple[Mode, ...]]] = {
     "data": ("exact", "verbatim", "compact", "dense"),
-    "text": ("exact", "verbatim", "compact", "semantic"),
+    "text": ("exact", "verbatim", "compact", "semantic", "rewrite"),
 }
 _PROMISED: Final[dict[Mode, Level]] = {
-    "exact": "L0", "verbatim": "L1", "compact": "L1", "dense": "L1", "semantic": "L2",
+    "exact": "L0", "verbatim": "L1", "compact": "L1", "dense": "L1", "semantic": "L2", "rewrite": "lossy",
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ class Encoded:
     kind: Kind
     mode: Mode
     level: Level
-    """What decoding gives back at least: the bytes, the structure, the facts."""
+    """What decoding gives back at least: the bytes, the structure, the facts; or nothing for sure (`lossy`)."""
     tokens: int
     """Of the text, in o200k_base."""
     original_tokens: int
@@ -92,8 +92,13 @@ def parse(original: str) -> Any:
         raise InputError(f"no JSON: {error}", where=place, remedy="mend it, or encode it as text") from error
 
 
-def encode(original: str, mode: Mode = "verbatim", kind: Kind | None = None) -> Encoded:
-    """The original in CTX. Raises `InputError` for a mode that its kind does not have, and for what is not of it."""
+def encode(original: str, mode: Mode = "verbatim", kind: Kind | None = None, rewriter: str | None = None) -> Encoded:
+    """The original in CTX. `rewriter` names the plugin that `rewrite` asks, for which all is text.
+
+    Raises `InputError` for a mode that its kind does not have, and for what is not of it; for `rewrite` also `NotFound`
+    and `Unavailable`."""
+    if mode == "rewrite":
+        return _rewritten(original, rewriter)
     found: Kind = kind or kind_of(original)
     if mode not in MODES[found]:
         known = ", ".join(MODES[found])
@@ -104,6 +109,17 @@ def encode(original: str, mode: Mode = "verbatim", kind: Kind | None = None) -> 
         text = prose.encode(original, prose.Mode(mode))
     digest = hashlib.sha256(original.encode()).hexdigest()
     return Encoded(text, found, mode, _PROMISED[mode], tokens.count(text), tokens.count(original), digest)
+
+
+def _rewritten(original: str, rewriter: str | None) -> Encoded:
+    """What a plugin makes of a text. Its level is what the check finds of the original in it."""
+    from context_plane.ctx.rewriters import rewritten
+
+    text = prose.rewritten(original, rewritten(original, rewriter))
+    level = prose.check(original, text).level
+    digest = hashlib.sha256(original.encode()).hexdigest()
+    found: Level = "lossy" if level is None else level.value
+    return Encoded(text, "text", "rewrite", found, tokens.count(text), tokens.count(original), digest)
 
 
 def data_mode(mode: Mode) -> planning.Mode:

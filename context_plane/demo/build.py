@@ -16,8 +16,5 @@ def build(plane: ContextPlane, tenant: str, report: Report) -> None:
     builder = plane.builder(tenant)
     grain = plane.settings.grain
     for window in builder.stale().windows(grain):
-        builder.timeline(window, report)
-        for spec in builder.specs:
-            builder.contexts(spec, window, report)
-        builder.search(window, report)
+        builder.build(window, report)
     builder.publish()

@@ -61,6 +61,17 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Contexts for a goal under a budget, through the façade."""
+
+    count: int
+    budget: int
+    tokens_mean: float
+    milliseconds_mean: float
+    """Of one, with the receipt durably written."""
+
+
+@dataclass(frozen=True)
 class Change:
     """One customer whose bundle a late event changed."""
 
@@ -90,13 +101,17 @@ class Proof:
     """Whether the bundles that changed are exactly those of the customers with a late event."""
     as_of: str
     as_of_identical: bool
+    receipts: int
+    replayed: int
+    """Receipts whose text was rendered again with the bytes that were answered."""
     examples: tuple[Change, ...]
 
     @property
     def holds(self) -> bool:
         """Whether everything is as it was, and changed where it had to."""
         same = self.identical == self.bundles > 0 and self.sha256_before == self.sha256_after
-        return same and self.untouched_identical == self.untouched and self.explained and self.as_of_identical
+        unmoved = self.untouched_identical == self.untouched and self.explained and self.as_of_identical
+        return same and unmoved and self.replayed == self.receipts > 0
 
 
 @dataclass
@@ -115,6 +130,7 @@ class Figures:
     reads: Reads | None = None
     tokens: Tokens | None = None
     quality: Quality | None = None
+    answers: Answers | None = None
     proof: Proof | None = None
 
     def to_json(self) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def compare(
     untouched = [entity for entity in first.bundles if entity not in late]
     entity, instant = past
     bundle = plane.bundle(tenant, entity, SPEC, as_of=instant, known_at=first.number)
+    replayed = [found.equal for found in plane.replay_all(tenant)]
     return Proof(
         removed_files=removed.files,
         removed_bytes=removed.bytes,
@@ -70,6 +71,8 @@ def compare(
         explained=changed == sorted(late),
         as_of=bundle.as_of,
         as_of_identical=bundle.json == first.past,
+        receipts=len(replayed),
+        replayed=sum(replayed),
         examples=tuple(_change(plane, tenant, head[each], first) for each in changed[:EXAMPLES]),
     )
 

@@ -7,7 +7,7 @@ it where it is installed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from context_plane.demo.agent import Pick, measure, rank
 from context_plane.demo.customers import World
-from context_plane.demo.events import START, all_events, corrections
-from context_plane.demo.figures import Figures, Proof, Reads, Tokens
+from context_plane.demo.events import END, START, all_events, corrections
+from context_plane.demo.figures import Answers, Figures, Proof, Reads, Tokens
 from context_plane.demo.home import EVENTS, SPEC, Home
 from context_plane.demo.proof import FirstPass, by_entity, compare
 from context_plane.errors import ContextPlaneError, InputError
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from context_plane.log.outcome import Commit
 
 PAST: Final = START + 14 * DAY
+GOAL: Final = "Should we offer this customer an upgrade now, and what do they say about it?"
+BUDGET: Final = 800
+"""Tokens of one context."""
+ANSWERS: Final = 20
 MAX_CUSTOMERS: Final = 100_000
 Report = Callable[[int, int | None], None]
 
@@ -81,6 +85,7 @@ def tell(world: World, root: Path, teller: Teller, materialize: Materialize) -> 
     story = _Story(world, home, figures, teller, materialize)
     story.bring_in()
     first, picks = story.read()
+    story.answer(picks)
     story.prove(first, picks[0].entity)
     return Told(figures, picks)
 
@@ -138,6 +143,28 @@ class _Story:
             past = plane.bundle(self.tenant, picks[0].entity, SPEC, as_of=PAST, known_at=number)
             return FirstPass(number, by_entity(bundles), past.json), picks
 
+    def answer(self, picks: Sequence[Pick]) -> None:
+        """Asks for the context of the first picks under a budget, each with its receipt, and remembers the decision."""
+        asked = picks[:ANSWERS]
+        with self._step("answer") as step, self._open() as plane:
+            plane.warm(self.tenant)
+            times: list[float] = []
+            tokens = 0
+            for number, pick in enumerate(asked, 1):
+                start = perf_counter()
+                found = plane.context(self.tenant, pick.entity, GOAL, max_tokens=BUDGET)
+                times.append(perf_counter() - start)
+                tokens += found.tokens
+                reasons = "; ".join(pick.reasons)
+                plane.remember(
+                    self.tenant, pick.entity, f"Contact about an upgrade: {reasons}", type="decision",
+                    origin="demo", at=END - DAY, id=f"contact-{pick.entity.partition('/')[2]}",
+                )  # fmt: skip
+                step.report(number, len(asked))
+            mean = sum(times) / len(times)
+            self.figures.answers = Answers(len(asked), BUDGET, tokens / len(asked), mean * 1_000)
+            step.says(f"{len(asked)} contexts of at most {BUDGET} tokens with receipts; as many decisions remembered")
+
     def prove(self, first: FirstPass, entity: str) -> None:
         """Corrections arrive, everything derived is deleted and built again, and bundles are compared."""
         late = list(corrections(self.world))
@@ -153,7 +180,10 @@ class _Story:
         with self._step("compare") as step, self._open() as plane:
             touched = {event["subject"] for event in late}
             self.figures.proof = proof = compare(plane, self.tenant, first, touched, (entity, PAST), removed)
-            step.says(f"{proof.identical:,} of {proof.bundles:,} bundles are byte-identical")
+            step.says(
+                f"{proof.identical:,} of {proof.bundles:,} bundles are byte-identical,"
+                f" {proof.replayed:,} of {proof.receipts:,} receipts replay equal"
+            )
 
     def _ingest(self, plane: ContextPlane, events: Any, progress: Callable[[int], None] | None = None) -> Commit:
         """Ingests a batch under a name that says what is in it, so that a later run finds it."""

@@ -223,8 +223,31 @@ class Answering(Packing):
             for rank, (id_, at, type_, text, source) in enumerate(rows, 1)
         ]
 
-    def _chunks(self, view: View, asked: Request, count: int) -> list[tuple[Item, Ref]]:  # noqa: ARG002
-        return []
+    def _chunks(self, view: View, asked: Request, count: int) -> list[tuple[Item, Ref]]:
+        """Parts of the topics that were named, in their order; without any the best of all for the goal."""
+        from context_plane.bundles.answers.passages import found, named
+        from context_plane.knowledge.lookup import lookup
+
+        state = self._tenant(view.tenant)
+        catalog = self._catalog(state)
+        if not asked.knowledge and not (asked.goal and catalog.current(view)):
+            return []
+        topics = [catalog.find(view, name) for name in asked.knowledge]
+        searcher = self._searcher(state)
+        best = (
+            []
+            if not asked.goal
+            else lookup(
+                catalog,
+                lambda query: searcher.search(view, query),
+                view,
+                asked.goal,
+                asked.knowledge or None,
+                "auto",
+                count,
+            )
+        )
+        return named(topics, best) if topics else found(best)
 
     def _packages(self, view: View, asked: Request) -> list[tuple[Item, Ref]]:  # noqa: ARG002
         return []

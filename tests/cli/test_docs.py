@@ -1,7 +1,7 @@
 """The commands and snippets in the documentation are run, and print what is shown.
 
-In a document a block of `sh` or `python` may be followed by a block of `text`: what it prints, stdout and stderr. Times
-and sizes may differ, everything else may not. After a change of what is printed, write the blocks anew with
+In a document a block of `sh` or `python` may be followed by a block of `text`: what it prints, stdout and stderr. Times,
+sizes and the ids of receipts may differ, everything else may not. After a change of what is printed, write the blocks anew with
 ``CONTEXT_PLANE_WRITE_DOCS=1 make test PYTEST_ARGS=tests/cli/test_docs.py``, and read the difference.
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "docs/getting-started.md", "docs/retrieval.md"]
+DOCUMENTS = ["README.md", "docs/getting-started.md", "docs/retrieval.md", "docs/memory.md", "docs/answers.md"]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
-VARIABLE = re.compile(r"\d[\d,.]* (?:s|µs|MB|files|runs)\b")
+VARIABLE = re.compile(r"\d[\d,.]* (?:s|µs|ms|MB|files|runs)\b|(?<=receipt )[a-z0-9_-]+\.[0-9a-f]{20}")
 
 
 @dataclass

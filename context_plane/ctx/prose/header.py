@@ -28,16 +28,19 @@ class Mode(StrEnum):
     """Layout; and what is repeated is said once, in a legend (L1)."""
     SEMANTIC = "semantic"
     """Layout and closed-class words of English; facts are kept and checked (L2)."""
+    REWRITE = "rewrite"
+    """Whatever a plugin left out: lossy."""
+
+
+ENCODED: Final = (Mode.EXACT, Mode.VERBATIM, Mode.COMPACT, Mode.SEMANTIC)
+"""The modes that are encoded here, by rules."""
 
 
 def mode_of(name: str) -> Mode:
-    """The mode of a name. Raises `InputError` with the modes there are for any other."""
-    try:
+    """The mode of a name that is encoded by rules. Raises `InputError` with those there are for any other."""
+    if name in ENCODED:
         return Mode(name)
-    except ValueError:
-        raise InputError(
-            f"there is no mode {name[:20]!r}", where="mode", remedy=f"use one of {', '.join(Mode)}"
-        ) from None
+    raise InputError(f"there is no mode {name[:20]!r}", where="mode", remedy=f"use one of {', '.join(ENCODED)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,14 +79,19 @@ def _with_last(steps: tuple[Step, ...]) -> Iterator[tuple[Step, bool]]:
     yield from reversed(marked)
 
 
+def verb(step: Step) -> str:
+    """What the thing that a step comes from does to the one that it leads to, or has done to it."""
+    edge = step.edge
+    words = edge.kind.replace("_", " ")
+    return words if edge.target == step.thing.id else _PASSIVE.get(edge.kind, f"{words}, said by")
+
+
 def _line(step: Step) -> str:
     edge, thing = step.edge, step.thing
-    acts = edge.target == thing.id
-    verb = edge.kind.replace("_", " ") if acts else _PASSIVE.get(edge.kind, f"{edge.kind.replace('_', ' ')}, said by")
     said = f"  {_quoted(edge.quote)}" if edge.quote else ""
     when = format_instant(edge.time)[:10]
     after = "  (above)" if step.again else "  …" if step.cut else ""
-    return f"{verb} {_named(thing)}{said}  {when} {edge.link.source} {edge.link.id}{after}"
+    return f"{verb(step)} {_named(thing)}{said}  {when} {edge.link.source} {edge.link.id}{after}"
 
 
 def _named(thing: Thing) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench.ctx_documents import paged
 from context_plane.ctx import tokens
 from context_plane.ctx.prose import Level, Mode, check, decode, encode
-from context_plane.ctx.prose.header import MARK
+from context_plane.ctx.prose.header import ENCODED, MARK
 from context_plane.errors import InputError
 from tests.ctx.prose.documents import documents
 
@@ -23,7 +23,7 @@ REACHED = {
 }
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", ENCODED)
 @settings(max_examples=150)
 @example("")
 @example("§text")
@@ -41,19 +41,19 @@ def test_a_text_comes_back_as_its_mode_says(mode: Mode, text: str) -> None:
     assert tokens.count(ctx) <= tokens.count(text) + escape
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", ENCODED)
 def test_encoding_is_deterministic(mode: Mode) -> None:
     """The same text gives the same characters."""
     assert encode(paged(), mode) == encode(paged(), mode)
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", ENCODED)
 def test_a_text_that_gains_nothing_is_returned_as_it_is(mode: Mode) -> None:
     """There is no head before it, and it decodes to itself."""
     assert encode("Nothing to gain.", mode) == "Nothing to gain." == decode("Nothing to gain.")
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", ENCODED)
 @pytest.mark.parametrize(
     "text",
     [
@@ -72,7 +72,7 @@ def test_what_looks_like_ctx_stays_data(mode: Mode, text: str) -> None:
     assert tokens.count(ctx) <= tokens.count(text) + tokens.count(f"{MARK}\n")
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", ENCODED)
 def test_references_and_signs_do_not_mix(mode: Mode) -> None:
     """A text full of the format's own signs, in which references pay, comes back."""
     text = "see §1 and §§2 in https://example.org/a/long/path/of/several/parts and that is all of it §1\n\n" * 8
@@ -82,7 +82,7 @@ def test_references_and_signs_do_not_mix(mode: Mode) -> None:
         assert tokens.count(ctx) < tokens.count(text) * 0.8
 
 
-@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("mode", ENCODED)
 def test_a_lone_surrogate_is_refused_with_its_place(mode: Mode) -> None:
     """It is not text, and no token counter takes it."""
     with pytest.raises(InputError, match=r"U\+D800.*line 2, character 4.*UTF-8"):
@@ -124,7 +124,7 @@ def test_malformed_ctx_is_refused_with_line_and_remedy(ctx: str, message: str) -
 def test_a_flood_of_one_sign_takes_time_in_proportion(letter: str) -> None:
     """No text is too deep or too long: 40,000 characters of anything are encoded like any others."""
     text = letter * (40_000 // len(letter))
-    for mode in Mode:
+    for mode in ENCODED:
         assert check(text, encode(text, mode)).level in REACHED[mode]
 
 
