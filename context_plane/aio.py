@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import wraps
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
-from context_plane.plane import ContextPlane, Events
-from context_plane.tenant import Cut
+from context_plane.plane import ContextPlane
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
+    from context_plane.bundles.answers.replay import Replayed
     from context_plane.bundles.bundle import Bundle
-    from context_plane.bundles.spec import ContextSpec
-    from context_plane.log.outcome import Commit
-    from context_plane.memory.chains.walk import Direction, Walk
-    from context_plane.parts.snapshots import Snapshot
-    from context_plane.retrieval.hit import Hit
-    from context_plane.retrieval.searcher import Asked
+    from context_plane.tenant import Cut
 
 _AT_ONCE: Final = 256
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _awaited(
+    method: Callable[Concatenate[ContextPlane, P], T],
+) -> Callable[Concatenate[AsyncContextPlane, P], Coroutine[Any, Any, T]]:
+    """The method in a worker thread, with its signature and docstring."""
+
+    @wraps(method)
+    async def call(self: AsyncContextPlane, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(method, self.plane, *args, **kwargs)
+
+    return call
 
 
 class AsyncContextPlane:
-    """The same names as `ContextPlane`, awaitable. The docstrings are there."""
+    """The same names as `ContextPlane`, awaitable. Callbacks run in the worker thread."""
 
     def __init__(self, plane: ContextPlane) -> None:
         self.plane = plane
@@ -36,142 +44,65 @@ class AsyncContextPlane:
         """See `ContextPlane.open`; reads no more than `plane.toml`, so it does not block."""
         return cls(ContextPlane.open(home, **overrides))
 
-    async def ingest(
-        self,
-        tenant: str,
-        events: Events,
-        *,
-        source: str | None = None,
-        skip_bad: bool = False,
-        batch_id: str | None = None,
-        on_reject: Callable[[int, str, Any], None] | None = None,
-        progress: Callable[[int], None] | None = None,
-    ) -> Commit:
-        """See `ContextPlane.ingest`; the callbacks run in the worker thread."""
-        return await asyncio.to_thread(
-            self.plane.ingest,
-            tenant,
-            events,
-            source=source,
-            skip_bad=skip_bad,
-            batch_id=batch_id,
-            on_reject=on_reject,
-            progress=progress,
-        )
-
-    async def bundle(
-        self, tenant: str, entity: str, spec: str | None = None, *, as_of: Cut = None, known_at: int | None = None
-    ) -> Bundle:
-        """See `ContextPlane.bundle`."""
-        return await asyncio.to_thread(self.plane.bundle, tenant, entity, spec, as_of=as_of, known_at=known_at)
+    ingest = _awaited(ContextPlane.ingest)
+    bundle = _awaited(ContextPlane.bundle)
+    entities = _awaited(ContextPlane.entities)
+    timeline = _awaited(ContextPlane.timeline)
+    sql = _awaited(ContextPlane.sql)
+    snapshot = _awaited(ContextPlane.snapshot)
+    tenants = _awaited(ContextPlane.tenants)
+    specs = _awaited(ContextPlane.specs)
+    search = _awaited(ContextPlane.search)
+    warm = _awaited(ContextPlane.warm)
+    learn = _awaited(ContextPlane.learn)
+    topics = _awaited(ContextPlane.topics)
+    topic = _awaited(ContextPlane.topic)
+    lookup = _awaited(ContextPlane.lookup)
+    remember = _awaited(ContextPlane.remember)
+    remember_many = _awaited(ContextPlane.remember_many)
+    link = _awaited(ContextPlane.link)
+    recall = _awaited(ContextPlane.recall)
+    node = _awaited(ContextPlane.node)
+    nodes = _awaited(ContextPlane.nodes)
+    chain = _awaited(ContextPlane.chain)
+    package = _awaited(ContextPlane.package)
+    packages = _awaited(ContextPlane.packages)
+    build_packages = _awaited(ContextPlane.build_packages)
+    stale_packages = _awaited(ContextPlane.stale_packages)
+    verify_package = _awaited(ContextPlane.verify_package)
+    compose = _awaited(ContextPlane.compose)
+    export_package = _awaited(ContextPlane.export_package)
+    import_package = _awaited(ContextPlane.import_package)
+    proposals = _awaited(ContextPlane.proposals)
+    constraints = _awaited(ContextPlane.constraints)
+    context = _awaited(ContextPlane.context)
+    receipt = _awaited(ContextPlane.receipt)
+    receipts = _awaited(ContextPlane.receipts)
+    replay = _awaited(ContextPlane.replay)
+    close = _awaited(ContextPlane.close)
 
     async def bundles(
         self, tenant: str, spec: str, *, as_of: Cut = None, known_at: int | None = None
     ) -> AsyncIterator[Bundle]:
         """See `ContextPlane.bundles`; fetched some hundreds at a time."""
         stream = await asyncio.to_thread(self.plane.bundles, tenant, spec, as_of=as_of, known_at=known_at)
-        while group := await asyncio.to_thread(lambda: list(islice(stream, _AT_ONCE))):
-            for bundle in group:
-                yield bundle
+        async for bundle in _portioned(stream, _AT_ONCE):
+            yield bundle
 
-    async def search(
-        self,
-        tenant: str,
-        query: str,
-        *,
-        entity: str | Sequence[str] | None = None,
-        type: str | Sequence[str] | None = None,
-        labels: str | Sequence[str] | None = None,
-        since: Cut = None,
-        until: Cut = None,
-        as_of: Cut = None,
-        known_at: int | None = None,
-        mode: Asked = "auto",
-        k: int = 10,
-        vector: Any = None,
-    ) -> list[Hit]:
-        """See `ContextPlane.search`."""
-        return await asyncio.to_thread(
-            self.plane.search,
-            tenant,
-            query,
-            entity=entity,
-            type=type,
-            labels=labels,
-            since=since,
-            until=until,
-            as_of=as_of,
-            known_at=known_at,
-            mode=mode,
-            k=k,
-            vector=vector,
-        )
-
-    async def chain(
-        self,
-        tenant: str,
-        start: str,
-        *,
-        direction: Direction = "back",
-        depth: int = 10,
-        kinds: str | Sequence[str] | None = None,
-        max_tokens: int | None = None,
-        as_of: Cut = None,
-        known_at: int | None = None,
-    ) -> Walk:
-        """See `ContextPlane.chain`."""
-        return await asyncio.to_thread(
-            self.plane.chain, tenant, start, direction=direction, depth=depth, kinds=kinds, max_tokens=max_tokens,
-            as_of=as_of, known_at=known_at,
-        )  # fmt: skip
-
-    async def warm(self, tenant: str) -> None:
-        """See `ContextPlane.warm`."""
-        await asyncio.to_thread(self.plane.warm, tenant)
-
-    async def snapshot(self, tenant: str) -> Snapshot | None:
-        """See `ContextPlane.snapshot`."""
-        return await asyncio.to_thread(self.plane.snapshot, tenant)
-
-    async def entities(
-        self, tenant: str, type: str | None = None, *, as_of: Cut = None, known_at: int | None = None
-    ) -> list[str]:
-        """See `ContextPlane.entities`."""
-        return await asyncio.to_thread(self.plane.entities, tenant, type, as_of=as_of, known_at=known_at)
-
-    async def timeline(
-        self,
-        tenant: str,
-        entity: str,
-        *,
-        since: Cut = None,
-        until: Cut = None,
-        as_of: Cut = None,
-        known_at: int | None = None,
-    ) -> pa.Table:
-        """See `ContextPlane.timeline`."""
-        return await asyncio.to_thread(
-            self.plane.timeline, tenant, entity, since=since, until=until, as_of=as_of, known_at=known_at
-        )
-
-    async def sql(self, tenant: str, query: str, *, as_of: Cut = None, known_at: int | None = None) -> pa.Table:
-        """See `ContextPlane.sql`."""
-        return await asyncio.to_thread(self.plane.sql, tenant, query, as_of=as_of, known_at=known_at)
-
-    async def tenants(self) -> list[str]:
-        """See `ContextPlane.tenants`."""
-        return await asyncio.to_thread(self.plane.tenants)
-
-    async def specs(self) -> dict[str, ContextSpec]:
-        """See `ContextPlane.specs`."""
-        return await asyncio.to_thread(self.plane.specs)
-
-    async def close(self) -> None:
-        """See `ContextPlane.close`."""
-        await asyncio.to_thread(self.plane.close)
+    async def replay_all(self, tenant: str | None = None) -> AsyncIterator[Replayed]:
+        """See `ContextPlane.replay_all`."""
+        async for replayed in _portioned(self.plane.replay_all(tenant), 1):
+            yield replayed
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+
+async def _portioned(stream: Iterator[T], count: int) -> AsyncIterator[T]:
+    """The items of an iterator that blocks, so many fetched at a time."""
+    while group := await asyncio.to_thread(lambda: list(islice(stream, count))):
+        for item in group:
+            yield item

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
     from context_plane.bundles.bundle import Bundle
     from context_plane.bundles.serve import BundleReader
     from context_plane.bundles.spec import ContextSpec
+    from context_plane.memory.nodes.keeping import Keeper
+    from context_plane.memory.nodes.seen import Seen
     from context_plane.parts.view import View
 
-TABLES: Final = ("events", "bundles")
+TABLES: Final = ("events", "bundles", "memory")
 MEMORY: Final = "4GB"
 """What one query may use; beyond it the query fails, and the process that runs it goes on."""
 MAX_SECONDS: Final = 300
 _COLUMNS: Final = "entity, type, time, source, id, text, labels, data::JSON AS data, attributes::JSON AS attributes"
 
 
-def run(view: View, text: str, reader: BundleReader, specs: Sequence[ContextSpec]) -> pa.Table:
+def run(view: View, text: str, reader: BundleReader, specs: Sequence[ContextSpec], keeper: Keeper) -> pa.Table:
     """The result of a checked SELECT as an Arrow table. Raises `InputError` where it is refused or does not run."""
     import duckdb
 
@@ -37,6 +39,8 @@ def run(view: View, text: str, reader: BundleReader, specs: Sequence[ContextSpec
     try:
         if "bundles" in query.tables_used:
             con.register("bundles", _bundles(view, reader, specs))
+        if "memory" in query.tables_used:
+            con.register("memory", _memory(keeper.seen(view)))
         lock(con)
         return con.sql(query.sql).to_arrow_table()
     except duckdb.Error as error:
@@ -90,6 +94,29 @@ def _bundles(view: View, reader: BundleReader, specs: Iterable[ContextSpec]) -> 
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, [*types, pa.string()], strict=True)]
     return pa.Table.from_arrays(arrays, names=names)
+
+
+def _memory(seen: Seen) -> pa.Table:
+    """All nodes that a view shows, also those that are superseded."""
+    import pyarrow as pa
+
+    text, time, texts = pa.string(), pa.timestamp("us", tz="UTC"), pa.list_(pa.string())
+    kinds = {
+        "id": text, "entity": text, "about": texts, "type": text, "text": text, "time": time, "recorded": time,
+        "confidence": pa.float64(), "session": text, "origin": text, "superseded_by": texts, "conflicts": texts,
+        "accesses": pa.int64(),
+    }  # fmt: skip
+    nodes = [seen.described(kept) for kept in seen.all()]
+    rows = [
+        (
+            n.id, n.entity, list(n.about), n.type, n.text, n.at, n.kept.recorded, n.confidence, n.session,
+            n.kept.origin, list(n.superseded_by), list(n.conflicts), n.accesses,
+        )
+        for n in nodes
+    ]  # fmt: skip
+    columns: Any = zip(*rows, strict=True) if rows else [()] * len(kinds)
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
+    return pa.Table.from_arrays(arrays, names=list(kinds))
 
 
 def _row(bundle: Bundle) -> tuple[Any, ...]:

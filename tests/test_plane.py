@@ -64,10 +64,7 @@ def plane(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
 def materialize(plane: ContextPlane) -> None:
     builder = plane.builder("acme")
     for window in builder.stale().windows("day"):
-        builder.timeline(window)
-        for spec in builder.specs:
-            builder.contexts(spec, window)
-        builder.search(window)
+        builder.build(window)
     builder.publish()
 
 
@@ -235,7 +232,6 @@ def test_sync_and_async_have_one_set_of_names() -> None:
 
     sync, other = methods(ContextPlane), methods(AsyncContextPlane)
     assert set(sync) - set(other) == {"builder", "search_settings", "embedder"}
-    sync["specs"] = ["self"]
     assert {n: sync[n] for n in other} == other
 
 

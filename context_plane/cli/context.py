@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from context_plane.cli.options import cut_options, json_option, open_existing, tenant_argument
 from context_plane.cli.output import echo_json, say
+from context_plane.cli.texts import read
 from context_plane.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def command(
             _bundle(plane.bundle(tenant, entity, spec, as_of=as_of, known_at=known_at), form, as_json=as_json)
             return
         context = plane.context(
-            tenant, entity, goal, spec=spec, instructions=_read(instructions), state=_parsed(state),
-            knowledge=knowledge, packages=packages, as_of=as_of, known_at=known_at,
+            tenant, entity, goal, spec=spec, instructions=None if instructions is None else read(instructions),
+            state=_parsed(state), knowledge=knowledge, packages=packages, as_of=as_of, known_at=known_at,
             **({} if max_tokens is None else {"max_tokens": max_tokens}),
         )  # fmt: skip
     _context(context, "json" if as_json else form)
@@ -98,16 +98,6 @@ def _show_context(context: Context) -> None:
         out = section["left_out"]
         left = f", {len(out)} left out ({out[0]['why']})" if out else ""
         say(f"{name}: {len(section['included'])} in, {section['tokens']:,} tokens{left}")
-
-
-def _read(path: str | None) -> str | None:
-    if path is None:
-        return None
-    try:
-        return click.get_text_stream("stdin").read() if path == "-" else Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"it cannot be read: {why}", where=path, remedy="name a file of text") from error
 
 
 def _parsed(state: str | None) -> Any:

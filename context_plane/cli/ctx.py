@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from context_plane.cli.options import json_option
 from context_plane.cli.output import echo_json, note, say
-from context_plane.errors import InputError, NotFound
+from context_plane.cli.texts import read
 
 if TYPE_CHECKING:
     from context_plane.ctx.documents import Kind, Mode
 
-_STDIN: Final = "-"
 _MODES: Final = ("exact", "verbatim", "compact", "dense", "semantic", "rewrite")
 _file = click.argument("file", metavar="FILE")
 _kind = click.option(
@@ -45,7 +43,7 @@ def encode(file: str, mode: Mode, kind: Kind | None, rewriter: str | None, as_js
     """Print FILE in CTX; how many tokens that saves goes to stderr."""
     from context_plane.ctx import documents
 
-    made = documents.encode(_read(file), mode, kind, rewriter)
+    made = documents.encode(read(file), mode, kind, rewriter)
     if as_json:
         fields = ("text", "kind", "mode", "level", "tokens", "original_tokens", "sha256")
         echo_json({name: getattr(made, name) for name in fields})
@@ -61,7 +59,7 @@ def decode(file: str, kind: Kind | None) -> None:
     """Print what FILE, which is in CTX, stands for: JSON, or the text."""
     from context_plane.ctx import documents
 
-    found, value = documents.decode(_read(file), kind)
+    found, value = documents.decode(read(file), kind)
     _write(json.dumps(value, ensure_ascii=False, indent=2) if found == "data" else value)
 
 
@@ -76,9 +74,9 @@ def verify(file: str, encoded: str | None, mode: Mode, kind: Kind | None, rewrit
     """Check how much of FILE is certain in CTX, or in what --mode makes of FILE. Exits 1 where facts are missing."""
     from context_plane.ctx import documents
 
-    original = _read(file)
+    original = read(file)
     made = None if encoded is not None else documents.encode(original, mode, kind, rewriter)
-    text = _read(encoded) if encoded is not None else made.text if made is not None else ""
+    text = read(encoded) if encoded is not None else made.text if made is not None else ""
     found = documents.verify(original, text, kind)
     wrong = found.level is None or (made is not None and made.level != "lossy" and found.level > made.level)
     if as_json:
@@ -106,26 +104,11 @@ def count(file: str, as_json: bool) -> None:
     """Print how many tokens FILE has."""
     from context_plane.ctx import tokens
 
-    number = tokens.count(_read(file))
+    number = tokens.count(read(file))
     if as_json:
         echo_json({"tokens": number, "tokenizer": tokens.TOKENIZER})
     else:
         say(f"{number:,} tokens ({tokens.TOKENIZER})")
-
-
-def _read(file: str) -> str:
-    """The text of a file or of stdin, line ends as they are. Raises `NotFound`, `InputError`."""
-    try:
-        body = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
-    except OSError as error:
-        what = error.strerror or str(error)
-        raise NotFound(f"it cannot be read: {what}", where=file, remedy="check the path") from error
-    try:
-        return body.decode()
-    except UnicodeDecodeError as error:
-        line = body.count(b"\n", 0, error.start) + 1
-        remedy = "convert it to UTF-8 first, for instance with iconv"
-        raise InputError("it is not UTF-8", where=f"{file}, line {line}", remedy=remedy) from error
 
 
 def _write(text: Any) -> None:

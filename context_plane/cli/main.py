@@ -22,7 +22,7 @@ import click
 from context_plane.cli import failures, plugins
 
 BUILT_IN: Final = (
-    "init", "doctor", "demo", "ingest", "context", "search", "sql", "memory", "knowledge", "ctx", "audit", "cache",
+    "init", "doctor", "demo", "ingest", "context", "search", "sql", "memory", "knowledge", "package", "ctx", "audit", "cache",
 )  # fmt: skip
 """Our own commands, in the order of `--help`; each is the attribute `command` of the module of its name."""
 

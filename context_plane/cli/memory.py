@@ -10,6 +10,7 @@ import click
 
 from context_plane.cli.options import cut_options, json_option, open_existing, open_plane, tenant_argument
 from context_plane.cli.output import echo_json, note, say
+from context_plane.cli.texts import STDIN, read
 from context_plane.errors import InputError
 from context_plane.memory.nodes.node import KINDS, TYPES
 
@@ -66,7 +67,7 @@ def add(
     **edges: tuple[str, ...],
 ) -> None:
     """Remember TEXT about ENTITY (type/id). TEXT may be - for stdin."""
-    text = click.get_text_stream("stdin").read() if content == "-" else content
+    text = read(content) if content == STDIN else content
     with open_plane() as plane:
         node = plane.remember(
             tenant, entity, text, type=type_, about=about, confidence=confidence, session=session, origin=origin,

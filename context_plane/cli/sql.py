@@ -27,7 +27,7 @@ MAX_SHOWN: Final = 200
 @cut_options
 @json_option
 def command(tenant: str, query: str, as_of: int | None, known_at: int | None, as_json: bool) -> None:
-    """Run one read-only SELECT over the tables events and bundles of a tenant."""
+    """Run one read-only SELECT over the tables events, bundles and memory of a tenant."""
     with open_existing() as plane:
         found = plane.sql(tenant, query, as_of=as_of, known_at=known_at)
     if as_json:

@@ -76,7 +76,7 @@ class Answering(Packing):
             remedy = "check the name (type/id); a later as_of may know it"
             raise NotFound(f"there is no event of {entity!r:.80}", where=f"tenant {tenant}", remedy=remedy)
         port = assemble(found.sections, max_tokens)
-        if not port.items:
+        if port.report.decisions and not port.items:
             least = min(each.tokens for each in port.report.decisions) + _FRAME
             what = f"nothing fits into {max_tokens:,} tokens"
             raise Infeasible(what, where="max_tokens", remedy=f"give at least {least:,}")
@@ -106,6 +106,7 @@ class Answering(Packing):
         Nothing is searched: the items are those of the receipt. Raises `NotFound`, `InputError`."""
         from context_plane.bundles.answers.replay import Recorded, replay
         from context_plane.bundles.spec import ContextSpec
+        from context_plane.log.history import removed
 
         found = self.receipt(receipt)
         state = self._known(found.tenant)
@@ -118,6 +119,7 @@ class Answering(Packing):
                 lambda: self._seen(view),
                 lambda: None if spec is None else state.bundles.one(view, spec, found.request.entity),
                 lambda name, version: self._package_text(view, name, version),
+                frozenset(removed(state.history.records(found.number))[0]),
             ),
         )
 

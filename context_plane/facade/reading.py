@@ -92,7 +92,7 @@ class Reading(Opened):
         return view.events(entity, parse_cut(since, begins=True, where="since"), parse_cut(until, where="until"))
 
     def sql(self, tenant: str, query: str, *, as_of: Cut = None, known_at: int | None = None) -> pa.Table:
-        """The result of one read-only SELECT over the tables `events` and `bundles` of a tenant's view.
+        """The result of one read-only SELECT over the tables `events`, `bundles` and `memory` of a tenant's view.
 
         Raises `InputError` for anything but a SELECT over these tables, and for SQL that does not run.
         """
@@ -100,7 +100,7 @@ class Reading(Opened):
         view = state.view(as_of, known_at)
         from context_plane.query import run
 
-        return run(view, query, state.bundles, list(self.specs(view).values()))
+        return run(view, query, state.bundles, list(self.specs(view).values()), state.memory)
 
     def snapshot(self, tenant: str) -> Snapshot | None:
         """The newest published snapshot, or `None` before the first."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from context_plane.errors import InputError, NotFound
 from context_plane.facade.knowing import Knowing
-from context_plane.tenant import Cut, Tenant
+from context_plane.instants import parse_cut
+from context_plane.tenant import Cut
 
 if TYPE_CHECKING:
     from context_plane.memory.nodes.node import Edge, Kept
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from context_plane.memory.nodes.seen import Node, Seen
     from context_plane.memory.nodes.telling import Targets
     from context_plane.parts.view import View
-    from context_plane.retrieval.hit import Hit
     from context_plane.retrieval.searcher import Asked
 
 
@@ -69,21 +68,15 @@ class Recalling(Knowing):
     def link(self, tenant: str, actor: str, kind: str, target: str, *, at: Cut = None) -> Node:
         """States an edge between two nodes that are there, and returns the actor: ``link(t, a, "supersedes", b)`` says
         that a takes the place of b. An edge that was stated before changes nothing. Raises as `remember` does."""
-        from context_plane.instants import now, parse_cut
-        from context_plane.memory.nodes.node import Edge, check_links, link_event, link_id
+        from context_plane.instants import now
+        from context_plane.memory.nodes.node import Edge, check_links, link_id
+        from context_plane.memory.nodes.telling import instant
 
         check_links(actor, [(kind, target)])
-        state = self._known(tenant)
-        with state.lock:
-            memory = state.memory.head(state.snapshots.latest()) if state.history.refresh() else None
-            if memory is None or actor not in memory.nodes:
-                raise NotFound(f"there is no memory {actor!r:.80}", where="link", remedy="check the id")
-            held = any(e.kind == kind and e.target == target for e in memory.by_actor.get(actor, ()))
-            if not held:
-                valid, recorded = parse_cut(at, begins=True, where="at"), now()
-                edge = Edge(recorded if valid is None else valid, actor, kind, target, link_id(actor, kind, target))
-                self._append(state, [], [edge], [link_event(edge, memory.nodes[actor].entity, recorded)])
-        return self._seen(state.view()).node(actor)
+        edge = Edge(instant(at, now()), actor, kind, target, link_id(actor, kind, target))
+        self._known(tenant)
+        self._add(tenant, [], [edge])
+        return self._seen(self._tenant(tenant).view()).node(actor)
 
     def recall(
         self,
@@ -109,18 +102,21 @@ class Recalling(Knowing):
         finds nodes about any of these entities, `type` those of some types. Of nodes in conflict each names the others
         (`node.conflicts`). Raises what `search` does.
         """
-        state = self._known(tenant)
-        view = state.view(as_of, known_at)
         wanted = _wanted(entity, type, session, superseded, min_confidence)
-        from context_plane.memory.nodes.recalling import recall
+        start, end = parse_cut(since, begins=True, where="since"), parse_cut(until, where="until")
+        view = self._known(tenant).view(as_of, known_at)
+        from context_plane.memory.nodes.recalling import Searching, recall
 
-        def search(entities: tuple[str, ...] | None, count: int) -> list[Hit]:
-            return self._search(
+        def within(since: int | None, until: int | None) -> Searching:
+            return lambda entities, count: self._search(
                 view, query, entity=entities, type=wanted.globs, since=since, until=until, mode=mode, k=count,
                 vector=vector,
             )  # fmt: skip
 
-        return recall(self._seen(view), search, wanted, k) if k else []
+        def narrowed(first: int, after: int) -> Searching:
+            return within(first if start is None else max(first, start), after if end is None else min(after, end))
+
+        return recall(self._seen(view), within(start, end), wanted, k, narrowed)
 
     def node(self, tenant: str, id: str, *, as_of: Cut = None, known_at: int | None = None) -> Node:
         """One node: what it says, whether it is current, what is in conflict with it. Raises `NotFound`."""
@@ -152,31 +148,21 @@ class Recalling(Knowing):
         return self._tenant(view.tenant).memory.seen(view)
 
     def _told(self, tenant: str, nodes: Sequence[Kept]) -> list[Node]:
+        nodes = self._add(tenant, nodes, [])
+        seen = self._seen(self._tenant(tenant).view())
+        return [seen.described(kept) for kept in nodes]
+
+    def _add(self, tenant: str, nodes: Sequence[Kept], links: Sequence[Edge]) -> list[Kept]:
+        from context_plane.log.events import Limits
+        from context_plane.memory.nodes.adding import add
+
         state = self._tenant(tenant)
         self._check_writable()
         with state.lock:
-            nodes = self._append(state, nodes, [], [kept.event() for kept in nodes])
-        seen = self._seen(state.view())
-        return [seen.described(kept) for kept in nodes]
-
-    def _append(
-        self, state: Tenant, nodes: Sequence[Kept], links: Sequence[Edge], events: Sequence[Mapping[str, Any]]
-    ) -> Sequence[Kept]:
-        """Appends events that state nodes and edges, checked against all that is remembered when they are."""
-        from context_plane.log.append import append
-        from context_plane.log.events import Limits
-        from context_plane.memory.nodes.checks import check, settled
-
-        state.history.refresh()
-        memory = state.memory.head(state.snapshots.latest())
-        nodes, events = settled(memory, nodes, events)
-
-        def guard() -> None:
-            check(state.memory.head(None), nodes, links)
-
-        append(state.history, events, limits=Limits(**vars(self.settings.ingest)), guard=guard)
-        state.look_again()
-        return nodes
+            limits = Limits(**vars(self.settings.ingest))
+            found = add(state.history, state.memory, state.snapshots.latest(), nodes, links, limits)
+            state.look_again()
+        return found
 
 
 def _wanted(
@@ -188,9 +174,8 @@ def _wanted(
 ) -> Wanted:
     from context_plane.memory.nodes.node import TYPES
     from context_plane.memory.nodes.recalling import Wanted
+    from context_plane.retrieval.filters import make
 
-    entities = None if entity is None else (entity,) if isinstance(entity, str) else tuple(entity)
-    types = TYPES if type_ is None else (type_,) if isinstance(type_, str) else tuple(type_)
-    if entities is not None and not all(isinstance(each, str) for each in entities):
-        raise InputError("entity holds something that is not text", where="entity", remedy="give a text or texts")
-    return Wanted(entities, types, session, superseded, least).checked()
+    given = make(entity, type_, None, None, None)
+    types = TYPES if given.types is None else given.types
+    return Wanted(given.entities, types, session, superseded, least).checked()

@@ -37,16 +37,16 @@ class Remembering(Recalling):
         """What came before something, or with `direction` forward what came of it.
 
         `start` is an entity, walked along the links that events state, or the id of a memory node, walked along typed
-        edges. `kinds` are those of links to follow, all by default; `max_tokens` limits titles and quotes. Links that
-        are not materialized are found in the events that state them, some 20 µs an event. Raises `NotFound` for an
-        unknown tenant or start, `InputError` for limits that cannot be meant.
+        edges; what is both is taken for the entity. `kinds` are those of links to follow, all by default; `max_tokens`
+        limits titles and quotes. Links that are not materialized are found in the events that state them, some 20 µs an
+        event. Raises `NotFound` for an unknown tenant or start, `InputError` for limits that cannot be meant.
         """
         from context_plane.memory.chains.walk import walk
 
         wanted = None if kinds is None else frozenset([kinds] if isinstance(kinds, str) else kinds)
         view = self._known(tenant).view(as_of, known_at)
         seen = self._seen(view)
-        if start in seen:
+        if start in seen and not ("/" in start and start in self._graph(view)):
             from context_plane.memory.nodes.linked import Linked
 
             return walk(Linked(seen), start, direction, depth, wanted, max_tokens)
@@ -66,7 +66,7 @@ class Remembering(Recalling):
         near = dict.fromkeys([entity, *(s.thing.id for s in sorted(steps, key=lambda s: s.depth))])
         wanted = [Wanted((each,), BINDING) for each in near]
         found = [node for each in wanted for node in listed(seen, each)]
-        return list({node.id: node for node in reversed(found)}.values())[::-1]
+        return list({node.id: node for node in found}.values())
 
     def _graph(self, view: View) -> Graph:
         """The links of a view."""

@@ -66,6 +66,9 @@ class Fold:
     merge: Merge
     group: str = "index"
     """Of the fault points on the way."""
+    needed: Mapping[int, int] | None = None
+    """Days that should have a part, with the highest commit number that touched them; of all that have events if it is
+    not said."""
     before_noted: Callable[[Sequence[Part]], None] | None = None
     """Told of the parts that were built, when they are durable and nothing names them: what it does is done again by
     whoever follows one that was killed."""
@@ -73,7 +76,7 @@ class Fold:
     def build(self, days: tuple[int, int], until: int, progress: Progress | None) -> Built:
         """Builds the parts of the days first … last that are not up to date, compacts, and leaves notes for the
         publisher."""
-        tenant, touched = self.history.tenant, self.history.touched(until)
+        tenant, touched = self.history.tenant, self.history.touched(until) if self.needed is None else self.needed
         inside = [day for day in touched if days[0] <= day <= days[1]]
         timelines = self.catalog.of(TIMELINE)
         stale = {*stale_days(self.kind, self.about, tenant, self.catalog, touched)}

@@ -27,7 +27,7 @@ MEMORY: Final = "memory"
 LINKS: Final = "links"
 INDEXES: Final = (FULLTEXT, VECTOR)
 """Kinds of index parts, one a day."""
-MEMORIES: Final = (LINKS,)
+MEMORIES: Final = (MEMORY, LINKS)
 """Kinds of parts of memory, one a day."""
 DAILY: Final = (*INDEXES, *MEMORIES)
 """All kinds of which there is a part a day. With `MONTHS` and `YEARS` behind their name: the same, compacted."""

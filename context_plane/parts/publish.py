@@ -7,7 +7,7 @@ verdicts are read from the notes, because Dagster's blocking checks stop only th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import canonical, digest
@@ -18,6 +18,7 @@ from context_plane.parts.part import (
     DAILY,
     FORMAT,
     GRAPH,
+    MEMORY,
     MONTHS,
     OWN,
     TIMELINE,
@@ -34,6 +35,7 @@ from context_plane.store.faults import reach
 from context_plane.store.settled import create_settled
 
 if TYPE_CHECKING:
+    from context_plane.log.commits import CommitRecord
     from context_plane.log.history import History
     from context_plane.store.base import Store
 
@@ -110,8 +112,8 @@ def _take_daily(
     if before.of(name) and before.about.get(name) == merged.about.get(name):
         chosen = merged
     elif merged.of(name):
-        needed = _days_to(history, merged.of(TIMELINE)) if base is None else base.log
-        chosen = merged if _days_to(history, merged.of(name)) >= needed else before
+        needed = _days_to(history, TIMELINE, merged.of(TIMELINE)) if base is None else base.log
+        chosen = merged if _days_to(history, name, merged.of(name)) >= needed else before
     if not chosen.of(name):
         return
     compacted = (GRAPH, name + MONTHS, name + YEARS) if name == VECTOR else (name + MONTHS, name + YEARS)
@@ -121,12 +123,22 @@ def _take_daily(
             parts[each], about[each] = chosen.of(each), about[name]
 
 
-def _days_to(history: History, parts: Mapping[int, Part], after: int = 0) -> int:
-    """The largest log number up to which every day that a commit touched has a part that holds it."""
+def _days_to(history: History, kind: str, parts: Mapping[int, Part], after: int = 0) -> int:
+    """The largest log number up to which every day that a commit touched has a part of a kind that holds it."""
     for record in history.records(after):
-        if any(day not in parts or parts[day].number < record.number for day in history.days(record)):
+        if kind == MEMORY and record.kind == "ingest" and not record.own:
+            continue
+        days = _changed(history, record)
+        if kind == MEMORY and record.kind != "ingest":
+            days = [day for day in days if day in parts]
+        if any(day not in parts or parts[day].number < record.number for day in days):
             return record.number - 1
     return history.head
+
+
+def _changed(history: History, record: CommitRecord) -> Sequence[int]:
+    """The days of which a commit changed what there is: an erasure has no segments of its own."""
+    return history.days(record) if record.kind == "ingest" else history.affected(record)
 
 
 def complete_to(history: History, catalog: Catalog, after: int = 0) -> int:
@@ -135,7 +147,7 @@ def complete_to(history: History, catalog: Catalog, after: int = 0) -> int:
     Commits up to `after` are known to be complete: a published snapshot holds them, and parts only ever gain.
     """
     kinds = [TIMELINE, *(name for name in DAILY if name in catalog.parts)]
-    reached = min(_days_to(history, catalog.of(name), after) for name in kinds)
+    reached = min(_days_to(history, name, catalog.of(name), after) for name in kinds)
     for name, parts in catalog.parts.items():
         if name.startswith(CONTEXTS):
             reached = min(reached, chain_to(history, parts, catalog.about.get(name, {})) or 0)
@@ -169,7 +181,7 @@ def _first_missing(history: History, part: Part, until: int, *, own: bool) -> in
     for record in history.records(part.number):
         if record.own and not own:
             continue
-        if any((part.since is None or part.since <= day) and day <= until for day in history.days(record)):
+        if any((part.since is None or part.since <= day) and day <= until for day in _changed(history, record)):
             return record.number
     return history.head + 1
 

@@ -9,7 +9,7 @@ segments. A day whose part already holds more than the snapshot's number is not 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,8 @@ from context_plane.store import keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from context_plane.log.commits import CommitRecord
 
     from context_plane.parts.files import Files
 
@@ -145,8 +147,15 @@ def open_view(
     return View(history.tenant, number, cut[0], clock, cut[1], snapshot, tail, history, files)
 
 
-def tail_of(history: History, snapshot: Snapshot | None, number: int, kind: str = TIMELINE) -> Tail:
-    """What the parts of one kind in a snapshot lack of the log up to `number`."""
+def tail_of(
+    history: History,
+    snapshot: Snapshot | None,
+    number: int,
+    kind: str = TIMELINE,
+    without: Callable[[CommitRecord], bool] | None = None,
+) -> Tail:
+    """What the parts of one kind in a snapshot lack of the log up to `number`, but for commits `without` which the kind
+    is the same."""
     after = snapshot.log if snapshot else 0
     if after >= number:
         return Tail()
@@ -155,6 +164,8 @@ def tail_of(history: History, snapshot: Snapshot | None, number: int, kind: str 
     segments: dict[str, list[SegmentRef]] = {}
     touched: set[str] = set()
     for commit, ref in live_segments(history, 0 if outdated else after, number):
+        if without is not None and without(history.record(commit)):
+            continue
         if commit > after:
             touched.add(ref.entity)
         if ref.day in outdated:

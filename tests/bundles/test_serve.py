@@ -75,9 +75,7 @@ class Home:
     def materialize(self, publish: bool = True, only: tuple[int, int] | None = None) -> None:
         builder = self.plane.builder("acme")
         for window in builder.stale().windows(self.plane.settings.grain) if only is None else [only]:
-            builder.timeline(window)
-            builder.contexts("customer_v0", window)
-            builder.search(window)
+            builder.build(window)
         if publish:
             builder.publish()
 

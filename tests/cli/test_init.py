@@ -15,6 +15,7 @@ FILES = [
     "contexts/customer_context_v0.yaml",
     "examples/deals.csv",
     "examples/events.jsonl",
+    "knowledge/sales/upgrades.md",
     "plane.toml",
     "sources/deals.yaml",
 ]

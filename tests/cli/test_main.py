@@ -25,6 +25,7 @@ BUILT = {
     "search",
     "sql",
     "memory",
+    "knowledge",
     "ctx",
 }  # contract.md, as far as it is built
 HEAVY = {"dagster", "duckdb", "pyarrow", "numpy", "pydantic", "yaml", "rich", "obstore"}
@@ -45,7 +46,7 @@ def test_help_of_context_offers_no_part_that_is_not_built(cortex: Shell) -> None
 
 
 @pytest.mark.parametrize(
-    "command", sorted(BUILT - {"cache", "ctx", "memory"} | {"cache stats", "ctx encode", "memory inspect"})
+    "command", sorted(BUILT - {"cache", "ctx", "memory", "knowledge"} | {"cache stats", "ctx encode", "memory inspect", "knowledge sync"})
 )
 def test_every_command_has_help_json_and_debug(cortex: Shell, command: str) -> None:
     """What every command has, others' commands have too."""

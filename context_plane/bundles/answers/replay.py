@@ -56,6 +56,8 @@ class Recorded:
     bundle: Callable[[], Bundle | None]
     package: Callable[[str, str], str]
     """The text of a package's version. Raises `NotFound`."""
+    erased: frozenset[str] = frozenset()
+    """Entities that were erased since: what an old view would still show of them is not shown."""
 
 
 def replay(receipt: Receipt, recorded: Recorded) -> Replayed:
@@ -96,6 +98,7 @@ class _Reader:
 
     def text(self, section: str, item: Mapping[str, Any]) -> str:
         """The text of an item. Raises `NotFound` or `KeyError` for what is gone."""
+        self._refuse_erased(item)
         match item["kind"]:
             case "instructions":
                 return self._receipt.request.instructions.strip()
@@ -119,6 +122,12 @@ class _Reader:
             case "package":
                 return self._recorded.package(item["name"], item["version"])
         raise KeyError(f"{section}: {item['kind']}")
+
+    def _refuse_erased(self, item: Mapping[str, Any]) -> None:
+        of = self._receipt.request.entity if item["kind"] in ("head", "field") else item.get("entity")
+        for entity in (of, item.get("title")):
+            if entity in self._recorded.erased:
+                raise NotFound(f"{entity!r:.80} was erased")
 
     def _of_bundle(self, item: Mapping[str, Any]) -> str:
         if self._bundle is None:

@@ -62,6 +62,16 @@ class Embeddings:
         return table_name(self._embedder.id)
 
     @property
+    def model(self) -> str:
+        """Identity of the vectors."""
+        return self._embedder.id
+
+    @property
+    def dimension(self) -> int:
+        """Numbers of a vector."""
+        return self._embedder.dimension
+
+    @property
     def table(self) -> Table:
         """The table, made where there is none."""
         return self._open()
@@ -96,6 +106,12 @@ class Embeddings:
         for row, hashed in enumerate(hashes):
             out[row] = self._kept[hashed]
         return out
+
+    def known(self, texts: Sequence[str]) -> dict[str, Array]:
+        """Those of these texts that have a vector, with it; nothing is embedded."""
+        hashed = {text: _hash(text) for text in texts if text}
+        found = self._lookup(list(hashed.values())) if hashed else {}
+        return {text: found[text_hash] for text, text_hash in hashed.items() if text_hash in found}
 
     def prune(self, first: int, end: int, found: Sequence[Document]) -> int:
         """Removes what the table holds of [first, end) (microseconds) beside these events: it was erased, or is told
