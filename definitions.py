@@ -10,7 +10,8 @@ def defs() -> dg.Definitions:
     from resources.plane import PlaneResource
     from sensors.commits import build_new_commits
     from sensors.daily import build_daily
+    from sensors.packages import build_rebuild
 
     graph = Graph(PlaneResource())
-    starts = dg.Definitions(sensors=[build_new_commits(graph)], schedules=[build_daily(graph)])
+    starts = dg.Definitions(sensors=[build_new_commits(graph), build_rebuild(graph)], schedules=[build_daily(graph)])
     return dg.Definitions.merge(graph.definitions(), starts)

@@ -15,13 +15,16 @@ from typing import Any
 
 from bench import (
     bundles,
+    chains,
     cold,
     ctx_data,
     ctx_prose,
     growth,
     ingest,
+    knowledge,
     links,
     quality,
+    scoping,
     search,
     shards,
     sizes,
@@ -55,7 +58,11 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "ctx-speed": ctx_data.speed,
     "ctx-prose": ctx_prose.documents,
     "viewport": viewport.assembly,
+    "knowledge": knowledge.topics,
+    "knowledge-chunks": knowledge.sizes,
     "links": links.extraction,
+    "typed-links": chains.typed_links,
+    "scoping": scoping.scoping,
 }
 
 

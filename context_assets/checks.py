@@ -35,6 +35,10 @@ VECTOR: Final[Mapping[str, str]] = {
     "finite": "No vector holds NaN or infinity.",
     "unit_length": "Every vector has length 1, or is zero where the model found nothing in the text.",
 }
+MEMORY: Final[Mapping[str, str]] = {
+    "row_count": "A part holds every node and every edge of its day's timeline.",
+    "deterministic": "The day's events in another order give the same bytes.",
+}
 LINKS: Final[Mapping[str, str]] = {
     "row_count": "A part tells the first event of every entity of its day's timeline.",
     "stated": "Every link is stated by an event of its day.",

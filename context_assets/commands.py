@@ -23,6 +23,7 @@ from context_plane.instants import DAY, day_of, parse_day, start_of
 
 if TYPE_CHECKING:
     from context_assets.runs import Ran, Runner
+    from context_plane.bundles.packages.package import Row
     from context_plane.materialize import Builder, Stale
     from context_plane.plane import ContextPlane
 
@@ -39,6 +40,8 @@ class Task:
     """Days of which something is stale, within the range asked for."""
     unchanged: dict[str, int]
     """Parts that are up to date, by asset; the timeline first."""
+    packages: list[Row] = field(default_factory=list)
+    """All that are declared."""
     ran: list[Ran] = field(default_factory=list)
 
     @property
@@ -52,6 +55,11 @@ class Task:
         stale = self.stale
         kinds = (stale.timeline, *stale.contexts.values(), *stale.indexes.values(), *stale.memory.values())
         return sum(len(self.wanted.intersection(days)) for days in kinds)
+
+    @property
+    def stale_packages(self) -> list[Row]:
+        """Those that are to be built."""
+        return [row for row in self.packages if row.lacking]
 
     def built(self, asset: str) -> int:
         """Parts of an asset that the runs built."""
@@ -70,7 +78,8 @@ def materialize(tenants: tuple[str, ...], since: str | None, until: str | None, 
     days = _days(since, until)
     with open_existing() as plane:
         tasks = _tasks(plane, tenants, days)
-        _execute(plane, [task for task in tasks if task.wanted or task.stale.unpublished], verbose)
+        lacking = [each for each in tasks if each.wanted or each.stale.unpublished or each.stale_packages]
+        _execute(plane, lacking, verbose)
         if as_json:
             echo_json({"tenants": [_shape(task) for task in tasks]})
         else:
@@ -103,7 +112,13 @@ def _tasks(plane: ContextPlane, tenants: Sequence[str], days: tuple[int, int] | 
     opened = [builders.of(tenant) for tenant in dict.fromkeys(tenants)] if tenants else list(builders.all())
     if days is not None:
         _check_range(opened, days)
-    return [_task(builder, days) for builder in opened]
+    tasks = [_task(builder, days) for builder in opened]
+    for task in tasks:
+        task.packages = [row for row in plane.packages(task.tenant, counted=False) if row.origin == "declared"]
+        for row in task.packages:
+            if row.error is not None:
+                note(f"warning: package left out: {row.error}")
+    return tasks
 
 
 def _check_range(builders: Sequence[Builder], days: tuple[int, int]) -> None:
@@ -132,7 +147,7 @@ def _task(builder: Builder, days: tuple[int, int] | None) -> Task:
     for kind, each in stale.indexes.items():
         unchanged[INDEXES[kind]] = _between(touched.keys() - {*each}, first, last)
     for kind, each in stale.memory.items():
-        unchanged[MEMORIES[kind]] = _between(touched.keys() - {*each}, first, last)
+        unchanged[MEMORIES[kind]] = _between(builder.days_of(kind) - {*each}, first, last)
     return Task(builder, stale, {day for day in stale.days if first <= day <= last}, unchanged)
 
 
@@ -172,6 +187,7 @@ def _run(runner: Runner, task: Task) -> None:
             return
     if not ranges and task.builder.unpublished():
         task.ran.append(runner.publish())
+    task.ran += runner.packages(task.tenant, task.stale_packages)
 
 
 class _Sum:
@@ -192,13 +208,17 @@ class _Sum:
 
 def _shape(task: Task) -> dict[str, Any]:
     """A tenant in `materialize --json`."""
-    from context_assets.names import INDEXES, MEMORIES, TIMELINE, asset_name
+    from context_assets.names import CTX_PACKAGES, INDEXES, MEMORIES, TIMELINE, asset_name
 
     latest = task.builder.snapshots.latest()
 
     def counts(asset: str) -> dict[str, int]:
         return {"built": task.built(asset), "unchanged": task.unchanged[asset]}
 
+    packages = {
+        "built": task.built(CTX_PACKAGES),
+        "unchanged": sum(row.freshness.state == "fresh" for row in task.packages),
+    }
     return {
         "tenant": task.tenant,
         "runs": [ran.id for ran in task.ran],
@@ -206,6 +226,7 @@ def _shape(task: Task) -> dict[str, Any]:
         "contexts": {spec: counts(asset_name(spec)) for spec in task.stale.contexts},
         "indexes": {INDEXES[kind]: counts(INDEXES[kind]) for kind in task.stale.indexes},
         "memory": {MEMORIES[kind]: counts(MEMORIES[kind]) for kind in task.stale.memory},
+        **({"packages": packages} if task.packages else {}),
         "snapshot": latest.number if latest else None,
         "log": latest.log if latest else 0,
     }
@@ -216,7 +237,9 @@ def _tell(tasks: Sequence[Task], seconds: float) -> None:
         say("there are no events yet: cortex ingest PATH --tenant T")
     for task in tasks:
         shape = _shape(task)
-        kinds = {"timeline": shape["timeline"], **shape["contexts"], **shape["indexes"], **shape["memory"]}
+        memory = {name: count for name, count in shape["memory"].items() if any(count.values())}
+        kinds = {"timeline": shape["timeline"], **shape["contexts"], **shape["indexes"], **memory}
+        kinds |= {"packages": shape["packages"]} if "packages" in shape else {}
         built = ", ".join(
             f"{name} {count['built']:,} built, {count['unchanged']:,} unchanged" for name, count in kinds.items()
         )

@@ -11,7 +11,9 @@ import dagster as dg
 from context_assets import names
 from context_assets.entity_context import build_broken, build_context
 from context_assets.events import build_events
+from context_assets.knowledge import build_knowledge
 from context_assets.memory import build_memory
+from context_assets.packages import build_packages
 from context_assets.partitions import Span, read_span
 from context_assets.quality import build_quality
 from context_assets.search import build_search
@@ -43,9 +45,19 @@ class Graph:
         self.refresh = dg.define_asset_job(
             names.REFRESH,
             selection=dg.AssetSelection.assets(
-                names.TIMELINE, *contexts, *names.search_assets(self.embedder), *names.MEMORIES.values(), names.SNAPSHOT
+                names.TIMELINE,
+                *contexts,
+                *names.search_assets(self.embedder),
+                *names.MEMORIES.values(),
+                names.KNOWLEDGE,
+                names.SNAPSHOT,
             ),
             description="All that is built of a range of windows, then the snapshot. Unchanged days stay.",
+        )
+        self.packages = dg.define_asset_job(
+            names.PACKAGES,
+            selection=dg.AssetSelection.assets(names.CTX_PACKAGES),
+            description="Packages of which a source changed. What is fresh stays.",
         )
 
     def definitions(self) -> dg.Definitions:
@@ -53,7 +65,9 @@ class Graph:
         contexts = {names.asset_name(name): spec for name, spec in self.specs.good.items()}
         search = names.search_assets(self.embedder)
         memory = names.MEMORIES.values()
-        taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, *search, *memory, *contexts}
+        indexes = [name for name in search if name != names.EMBEDDINGS]
+        taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, names.KNOWLEDGE, *search, *memory, *contexts}
+        taken |= {names.PACKAGE_SOURCES, names.CTX_PACKAGES}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies and observable assets, at every load
             assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
@@ -62,13 +76,15 @@ class Graph:
                 *(build_context(spec, self.span) for spec in contexts.values()),
                 *build_broken(self.specs.broken, taken),
                 *build_search(self.span, self.embedder),
-                *build_memory(self.span),
+                *build_memory(self.span, self.embedder),
+                build_knowledge(indexes),
                 *([build_quality()] if self.datasets else []),
-                build_snapshot([*contexts, *(name for name in search if name != names.EMBEDDINGS), *memory]),
+                *build_packages([names.BM25_INDEX, *memory, names.KNOWLEDGE]),
+                build_snapshot([*contexts, *indexes, *memory]),
             ]
         return dg.Definitions(
             assets=assets,
-            jobs=[self.refresh],
+            jobs=[self.refresh, self.packages],
             resources={"plane": self.plane, "serving": self.serving},
             executor=dg.in_process_executor,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from keyword import iskeyword
 from typing import Final
 
-from context_plane.parts.part import FULLTEXT, LINKS, VECTOR
+from context_plane.parts.part import FULLTEXT, LINKS, MEMORY, VECTOR
 
 EVENTS: Final = "events"
 TIMELINE: Final = "timeline"
@@ -16,20 +16,42 @@ SNAPSHOT: Final = "snapshot"
 EMBEDDINGS: Final = "embeddings"
 BM25_INDEX: Final = "bm25_index"
 VECTOR_INDEX: Final = "vector_index"
+MEMORY_NODES: Final = "memory_nodes"
 MEMORY_CHAINS: Final = "memory_chains"
+KNOWLEDGE: Final = "knowledge"
+PACKAGE_SOURCES: Final = "package_sources"
+CTX_PACKAGES: Final = "ctx_packages"
 RETRIEVAL_QUALITY: Final = "retrieval_quality"
 
 LOG_GROUP: Final = "log"
 CONTEXT_GROUP: Final = "entity_context"
 SEARCH_GROUP: Final = "search"
 MEMORY_GROUP: Final = "memory"
+KNOWLEDGE_GROUP: Final = "knowledge"
+PACKAGE_GROUP: Final = "packages"
 SERVING_GROUP: Final = "serving"
 OWNERS: Final = ("team:context-plane",)
 
 REFRESH: Final = "refresh"
+PACKAGES: Final = "packages"
 
 _TAKEN: Final = frozenset(
-    {EVENTS, TIMELINE, SNAPSHOT, EMBEDDINGS, BM25_INDEX, VECTOR_INDEX, MEMORY_CHAINS, RETRIEVAL_QUALITY, REFRESH}
+    {
+        EVENTS,
+        TIMELINE,
+        SNAPSHOT,
+        EMBEDDINGS,
+        BM25_INDEX,
+        VECTOR_INDEX,
+        MEMORY_NODES,
+        MEMORY_CHAINS,
+        KNOWLEDGE,
+        PACKAGE_SOURCES,
+        CTX_PACKAGES,
+        RETRIEVAL_QUALITY,
+        REFRESH,
+        PACKAGES,
+    }
 )
 # What Dagster refuses as a name, besides Python's keywords.
 _REFUSED: Final = frozenset(
@@ -39,7 +61,7 @@ _REFUSED: Final = frozenset(
 
 INDEXES: Final = {FULLTEXT: BM25_INDEX, VECTOR: VECTOR_INDEX}
 """The asset of each kind of index."""
-MEMORIES: Final = {LINKS: MEMORY_CHAINS}
+MEMORIES: Final = {MEMORY: MEMORY_NODES, LINKS: MEMORY_CHAINS}
 """The asset of each kind of memory."""
 
 

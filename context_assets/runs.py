@@ -5,14 +5,14 @@ Here belong what a run is told and what came of it. Which ranges are stale the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from context_assets import checks, lost, metadata, names
+from context_assets import checks, lost, metadata, names, packages
 from context_assets.graph import Graph
 from context_assets.instance import open_instance
 from context_assets.partitions import TENANT, range_tags
@@ -21,6 +21,7 @@ from resources.plane import PlaneResource
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from context_plane.bundles.packages.package import Row
     from context_plane.plane import ContextPlane
 
 
@@ -42,7 +43,9 @@ class Runner:
 
     def __init__(self, plane: ContextPlane, instance: dg.DagsterInstance, *, verbose: bool) -> None:
         self.graph = Graph(PlaneResource(home=str(plane.settings.home), store=plane.settings.store))
-        self._job = self.graph.definitions().resolve_job_def(names.REFRESH)
+        definitions = self.graph.definitions()
+        self._job = definitions.resolve_job_def(names.REFRESH)
+        self._packages = definitions.resolve_job_def(names.PACKAGES)
         self._instance = instance
         level = "DEBUG" if verbose else "CRITICAL"
         self._config: Final = {"loggers": {"console": {"config": {"log_level": level}}}}
@@ -59,8 +62,20 @@ class Runner:
         """Only publishes."""
         return self._run({}, [dg.AssetKey(names.SNAPSHOT)])
 
-    def _run(self, tags: Mapping[str, str], selection: list[dg.AssetKey] | None) -> Ran:
-        result = self._job.execute_in_process(
+    def packages(self, tenant: str, rows: Sequence[Row]) -> Iterator[Ran]:
+        """Builds packages of which a source changed."""
+        keys = [packages.key_of(tenant, row.name) for row in rows]
+        self._instance.add_dynamic_partitions(packages.PACKAGE, keys)
+        for row in rows:
+            self._instance.report_runless_asset_event(packages.changed(tenant, row))
+        for first, last in packages.ranges(keys, self._instance.get_dynamic_partitions(packages.PACKAGE)):
+            tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+            yield self._run(tags, None, self._packages)
+
+    def _run(
+        self, tags: Mapping[str, str], selection: list[dg.AssetKey] | None, job: dg.JobDefinition | None = None
+    ) -> Ran:
+        result = (job or self._job).execute_in_process(
             instance=self._instance,
             tags={**tags, **lost.this_process()},
             run_config=self._config,

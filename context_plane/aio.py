@@ -68,7 +68,6 @@ class AsyncContextPlane:
     package = _awaited(ContextPlane.package)
     packages = _awaited(ContextPlane.packages)
     build_packages = _awaited(ContextPlane.build_packages)
-    stale_packages = _awaited(ContextPlane.stale_packages)
     verify_package = _awaited(ContextPlane.verify_package)
     compose = _awaited(ContextPlane.compose)
     export_package = _awaited(ContextPlane.export_package)

@@ -98,6 +98,16 @@ class Settings:
         """Folder of the source mappings, and of what is declared of CloudEvents."""
         return self.home / "sources"
 
+    @property
+    def knowledge(self) -> Path:
+        """Folder of the files that are knowledge."""
+        return self.home / "knowledge"
+
+    @property
+    def packages(self) -> Path:
+        """Folder of the files that declare packages."""
+        return self.home / "packages"
+
 
 def load_settings(home: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of a home (default ``CONTEXT_PLANE_HOME``, else ``./.context-plane``).

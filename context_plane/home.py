@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from context_plane.errors import ContextPlaneError, InputError, NotFound
 
 if TYPE_CHECKING:
+    from context_plane.bundles.packages.folder import Packages
     from context_plane.bundles.spec import ContextSpec
     from context_plane.config import Settings
     from context_plane.memory.links.declared import Declared as Links
@@ -27,6 +28,8 @@ class Home:
         self._specs: dict[str, ContextSpec] = {}
         self._broken: dict[str, InputError] = {}
         self._indexing: tuple[tuple[Stamp, ...], Indexing] | None = None
+        self._linking: tuple[tuple[Stamp, ...], Linking] | None = None
+        self._packages: tuple[tuple[Stamp, ...], Packages] | None = None
 
     def specs(self) -> dict[str, ContextSpec]:
         """The context specs by name, without those that do not parse; empty without a folder of them.
@@ -71,13 +74,26 @@ class Home:
         return self._indexing[1]
 
     def linking(self) -> Linking:
-        """How links are found in events: what the files in `sources/` declare under `links` and `references`.
+        """How links are found in events: what the files in `sources/` declare of links, references and texts.
 
-        Raises `InputError` for a file that does not read, and for two that declare different things of one source.
+        They are read when they changed. Raises `InputError` for one that does not read, and for two that declare
+        different things of one source.
         """
         from context_plane.memory.links.declared import Linking
 
-        return Linking(sources=_linked([path for path, *_ in _folder(self._settings.sources)[1:]]))
+        stamps = _folder(self._settings.sources)
+        if self._linking is None or self._linking[0] != stamps:
+            self._linking = stamps, Linking(sources=_linked([path for path, *_ in stamps[1:]]))
+        return self._linking[1]
+
+    def packages(self) -> Packages:
+        """What the files in `packages/` declare, and those that declare nothing; read again when they changed."""
+        stamps = _folder(self._settings.packages)
+        if self._packages is None or self._packages[0] != stamps:
+            from context_plane.bundles.packages.folder import read_packages
+
+            self._packages = stamps, read_packages(self._settings.packages)
+        return self._packages[1]
 
     def mapping(self, source: str) -> Path:
         """The file of a mapping or declaration, by its name under `sources/` or by its path. Raises `NotFound`."""
@@ -115,18 +131,19 @@ def _declared(paths: list[str]) -> dict[str, Declared]:
 
 
 def _linked(paths: list[str]) -> dict[str, Links]:
-    """Which columns hold links, and how things are referred to, by CloudEvents source."""
+    """Which columns hold links, which texts are read for them, how things are referred to, by CloudEvents source."""
     from context_plane.log.declaration import load_source
-    from context_plane.memory.links.declared import Declared
+    from context_plane.memory.links.declared import TEXT, Declared
 
     found: dict[str, Links] = {}
     for path in paths:
         loaded = load_source(path)
-        if not loaded.file.links and not loaded.file.references:
+        file = loaded.file
+        if not (file.links or file.references or file.texts):
             continue
-        written = [each.model_dump(exclude_none=True) for each in loaded.file.references]
+        written = [each.model_dump(exclude_none=True) for each in file.references]
         try:
-            declared = Declared.of(loaded.file.links, written)
+            declared = Declared.of(file.links, written, file.texts or (TEXT,))
         except InputError as error:
             raise loaded.document.error(f"{error.where}: {error.what}", error.remedy, "references") from error
         if found.setdefault(loaded.source, declared) != declared:

@@ -23,6 +23,7 @@ from context_plane.parts.part import (
     INDEXES,
     LINKS,
     MEMORIES,
+    MEMORY,
     TIMELINE,
     VECTOR,
     Catalog,
@@ -34,7 +35,7 @@ from context_plane.parts.snapshots import Snapshot, Snapshots
 if TYPE_CHECKING:
     from context_plane.bundles.spec import ContextSpec
     from context_plane.log.history import History
-    from context_plane.memory.building import Kind
+    from context_plane.memory.building import Building, Kind
     from context_plane.memory.links.declared import Linking
     from context_plane.parts.files import Files
     from context_plane.parts.timeline import Built, Progress
@@ -142,7 +143,7 @@ class Builder:
         }
         days = tuple(timeline.stale_days(self.history, current, until))
         indexes = self._stale_indexes(current, touched)
-        memory = {name: tuple(self._stale_memory(name, current, touched)) for name in self.memories}
+        memory = {name: tuple(self._building(name, current).stale(until)) for name in self.memories}
         return Stale(self.history.tenant, until, days, contexts, self.unpublished(), indexes, memory)
 
     @property
@@ -212,9 +213,6 @@ class Builder:
             found[kind] = tuple(daily.stale_days(kind, about, self.history.tenant, current, touched))
         return found
 
-    def _stale_memory(self, name: str, current: Catalog, touched: Mapping[int, int]) -> list[int]:
-        return daily.stale_days(name, self._kind(name).about, self.history.tenant, current, touched)
-
     @property
     def linking(self) -> Linking:
         """What the home declares of its links; without a home what the published ones were made by."""
@@ -226,10 +224,13 @@ class Builder:
 
     def _kind(self, name: str) -> Kind[Any]:
         """How a kind of memory is built."""
+        if name == MEMORY:
+            from context_plane.memory.nodes.kind import nodes
+
+            return nodes(self._embeddings if VECTOR in self.indexes else None)
         from context_plane.memory.chains.kind import links
         from context_plane.memory.links.extractor import open_extractor
 
-        assert name == LINKS
         linking = self.linking
         return links(linking, open_extractor(linking.extractor))
 
@@ -237,11 +238,23 @@ class Builder:
         """Builds the links of the days first … last that are not up to date, and brings their table up to date."""
         return self._remember(LINKS, days, progress)
 
+    def days_of(self, name: str) -> set[int]:
+        """The days that should have a part of a kind of memory."""
+        return {*self._kind(name).days(self.history, self.history.head)}
+
+    def memory(self, days: tuple[int, int], progress: Progress | None = None) -> Built:
+        """Builds the memory nodes of the days first … last that are not up to date, and brings their table up to
+        date."""
+        return self._remember(MEMORY, days, progress)
+
     def _remember(self, name: str, days: tuple[int, int], progress: Progress | None) -> Built:
+        until, current = self.history.refresh(), self.snapshots.current([name])
+        return self._building(name, current).build(days, until, progress)
+
+    def _building(self, name: str, current: Catalog) -> Building[Any]:
         from context_plane.memory.building import Building
 
-        until, current = self.history.refresh(), self.snapshots.current([name])
-        return Building(self._kind(name), self.history, self.files, current).build(days, until, progress)
+        return Building(self._kind(name), self.history, self.files, current)
 
     def remember(self, days: tuple[int, int], progress: Progress | None = None) -> None:
         """Builds all memory of the days first … last: for whoever builds without Dagster."""

@@ -13,6 +13,7 @@ from context_plane.instants import parse_cut
 
 if TYPE_CHECKING:
     from context_plane.bundles.answers.kept import Receipts
+    from context_plane.bundles.packages.imports import Imports
     from context_plane.bundles.serve import BundleReader
     from context_plane.log.history import History
     from context_plane.memory.nodes.keeping import Keeper
@@ -58,6 +59,13 @@ class Tenant:
         from context_plane.bundles.answers.kept import Receipts
 
         return Receipts(self.history)
+
+    @cached_property
+    def imports(self) -> Imports:
+        """The packages that came from elsewhere."""
+        from context_plane.bundles.packages.imports import Imports
+
+        return Imports(self.history)
 
     def _remembered(self, snapshot: Snapshot, outdated: frozenset[int]) -> Rows:
         """What a snapshot's parts of memory hold, without those of some days."""

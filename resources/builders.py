@@ -66,10 +66,10 @@ class Builders:
         if not history.refresh():
             raise NotFound(f"tenant {tenant!r} has no events", where=self.plane.store.url, remedy="ingest some first")
         settings, specs = self.plane.settings, self.specs
-        search = self.plane.search_settings(tenant)
         return Builder(
-            history, snapshots, self.plane.files, specs.good, settings.grain, drop=not specs.broken, search=search
-        )
+            history, snapshots, self.plane.files, specs.good, settings.grain, drop=not specs.broken,
+            search=self.plane.search_settings(tenant), memory=self.plane.memory_settings(),
+        )  # fmt: skip
 
     def _open(self, tenant: str) -> tuple[History, Snapshots]:
         from context_plane.log.history import History

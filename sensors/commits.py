@@ -22,9 +22,11 @@ from context_assets.partitions import TENANT, tenants
 from context_plane.config import Settings
 from context_plane.errors import ContextPlaneError, NotFound
 from context_plane.materialize import Builder
+from context_plane.plane import ContextPlane
 from resources.builders import Builders
 from resources.plane import PlaneResource
 from sensors.attempts import attempts, busy_tenants
+from sensors.packages import PackageNews, declared
 from sensors.work import fingerprint, lacking, request
 
 INTERVAL: Final = 5
@@ -65,8 +67,10 @@ def warm(plane: PlaneResource) -> Builders:
 
 
 def _cursor(text: str | None) -> dict[str, Any]:
-    """The cursor: the log numbers seen, which tenants were up to date in which state, and where to go on."""
-    return json.loads(text) if text else {"seen": {}, "quiet": {}, "next": ""}
+    """The cursor: the log numbers seen, which tenants were up to date in which state, which packages were told to be
+    stale, and where to go on."""
+    held: dict[str, Any] = json.loads(text) if text else {}
+    return {"seen": {}, "quiet": {}, "packages": {}, "next": "", **held}
 
 
 @dataclass
@@ -85,6 +89,7 @@ class Tick:
     """Names of all tenants."""
     quiet: int = 0
     """How many tenants lack nothing."""
+    packages: PackageNews = field(default_factory=PackageNews)
     news: bool = False
 
     def run(self) -> None:
@@ -106,7 +111,7 @@ class Tick:
             except ContextPlaneError as error:
                 self.lines.append(f"{tenant}: {error}")
         self.cursor["next"] = ""
-        for name in ("seen", "quiet"):
+        for name in ("seen", "quiet", "packages"):
             self.cursor[name] = {tenant: state for tenant, state in self.cursor[name].items() if tenant in self.known}
 
     def result(self) -> dg.SensorResult:
@@ -116,15 +121,21 @@ class Tick:
         return dg.SensorResult(
             run_requests=self.requests,
             skip_reason=None if self.requests else dg.SkipReason(self._why()),
-            cursor=json.dumps(self.cursor, sort_keys=True),
-            dynamic_partitions_requests=[tenants.build_add_request(added)] if added else [],
-            asset_events=[self._observation()] if self.news else [],
+            cursor=json.dumps(
+                {name: each for name, each in self.cursor.items() if each or name != "packages"}, sort_keys=True
+            ),
+            dynamic_partitions_requests=[
+                *([tenants.build_add_request(added)] if added else []),
+                *self.packages.partitions(self.instance),
+            ],
+            asset_events=[*([self._observation()] if self.news else []), *self.packages.events],
         )
 
     def _of_specs(self) -> Iterator[str]:
         """What is wrong with the home's specs, or newer than the code location."""
         specs = self.builders.specs
         yield from (f"context spec left out: {broken.error}" for broken in specs.broken)
+        yield from (f"package left out: {broken.error}" for broken in self.builders.plane.home.packages().broken)
         for name in specs.good:
             if name not in self.graph.specs.good:
                 yield f"context {name} is new: reload the code location"
@@ -138,14 +149,24 @@ class Tick:
         self.states.append(log_state(builder))
         if self.cursor["seen"].get(tenant) != builder.history.head:
             self.cursor["seen"][tenant], self.news = builder.history.head, True
-        if self.cursor["quiet"].get(tenant) == _state(builder):
+        if self.cursor["quiet"].get(tenant) == _state(builder, self.builders.plane):
             self.quiet += 1
-        elif run is not None:
+            return
+        fresh = self._look_at_packages(tenant)
+        if run is not None:
             self.lines.append(f"{tenant}: run {run[:8]} is not over yet; what came meanwhile is next")
         else:
-            self._ask(tenant, builder)
+            self._ask(tenant, builder, fresh)
 
-    def _ask(self, tenant: str, builder: Builder) -> None:
+    def _look_at_packages(self, tenant: str) -> bool:
+        """Whether there is nothing to tell of a tenant's packages; what cannot be seen hinders nothing else."""
+        try:
+            return self.packages.look(self.builders.plane, tenant, self.cursor["packages"])
+        except ContextPlaneError as error:
+            self.lines.append(f"{tenant}: packages are not looked at: {error}")
+            return True
+
+    def _ask(self, tenant: str, builder: Builder, fresh: bool) -> None:
         span = self.graph.span
         lack = lacking(builder, span, self.graph.specs.good)
         self.lines += [f"{tenant}: {note}" for note in lack.notes]
@@ -157,8 +178,8 @@ class Tick:
                 self.lines.append(text)
             else:
                 self.requests.append(request(work, span, attempt))
-        if not lack.work and not lack.notes:
-            self.cursor["quiet"][tenant] = _state(builder)
+        if not lack.work and not lack.notes and fresh:
+            self.cursor["quiet"][tenant] = _state(builder, self.builders.plane)
             self.quiet += 1
 
     def _observation(self) -> dg.AssetObservation:
@@ -171,8 +192,9 @@ class Tick:
         return "; ".join([f"up to date: {self.quiet} of {len(self.known)} tenants", *self.lines[:5]])
 
 
-def _state(builder: Builder) -> str:
-    """Log number, snapshot, specs and what search is built by: while these are the same, nothing new is stale."""
+def _state(builder: Builder, plane: ContextPlane) -> str:
+    """Log number, snapshot, specs, what search and memory are built by, and the declared packages: while these are the
+    same, nothing is stale."""
     latest = builder.snapshots.latest()
     specs = fingerprint({name: spec.hash for name, spec in builder.specs.items()})
-    return f"{builder.history.head}.{latest.number if latest else 0}.{specs}.{builder.search_identity}"
+    return f"{builder.history.head}.{latest.number if latest else 0}.{specs}.{builder.identity}.{declared(plane)}"

@@ -55,13 +55,13 @@ def lacking(builder: Builder, span: Span, specs: Collection[str]) -> Lack:
     """What a tenant's materialization lacks. `specs` are those that the code location has assets for."""
     stale = builder.stale()
     contexts = {name: days for name, days in stale.contexts.items() if name in specs and days}
-    kinds = (*contexts.values(), *stale.indexes.values())
+    kinds = (*contexts.values(), *stale.indexes.values(), *stale.memory.values())
     wanted = {*stale.timeline, *(day for days in kinds for day in days)}
     outside = {day for day in wanted if not span.covers(day)}
     ranges = joined(runs(wanted - outside, span.grain), span.grain)
     work = [_refresh(builder, stale, contexts, days) for days in ranges]
     if not work and stale.unpublished:
-        state = [stale.until, *sorted(builder.specs), builder.search_identity]
+        state = [stale.until, *sorted(builder.specs), builder.identity]
         work = [Work(stale.tenant, None, fingerprint(state))]
     return Lack(tuple(work), _without_partition(outside, span))
 
@@ -85,7 +85,8 @@ def _refresh(builder: Builder, stale: Stale, contexts: dict[str, tuple[int, ...]
             for name, found in contexts.items()
         },
         "indexes": {kind: [day for day in found if first <= day <= last] for kind, found in stale.indexes.items()},
-        "search": builder.search_identity,
+        "memory": {kind: [day for day in found if first <= day <= last] for kind, found in stale.memory.items()},
+        "made by": builder.identity,
     }
     return Work(stale.tenant, days, fingerprint(state))
 

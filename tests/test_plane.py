@@ -231,7 +231,7 @@ def test_sync_and_async_have_one_set_of_names() -> None:
         return {n: list(inspect.signature(f).parameters) for n, f in found if not n.startswith("_")}
 
     sync, other = methods(ContextPlane), methods(AsyncContextPlane)
-    assert set(sync) - set(other) == {"builder", "search_settings", "embedder"}
+    assert set(sync) - set(other) == {"builder", "search_settings", "memory_settings", "embedder"}
     assert {n: sync[n] for n in other} == other
 
 

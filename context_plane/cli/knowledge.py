@@ -99,7 +99,7 @@ def show(
         echo_json(found.to_json())
         return
     info = found.info
-    note(f"{info.name}  {info.version[:_SHORT]}  {info.tokens:,} tokens, {info.chunks:,} chunks, since {info.time}")
+    note(f"{info.name}  {info.version[:_SHORT]}  {info.tokens:,} tokens, {_count(info.chunks)}, since {info.time}")
     if as_chunks:
         table(["n", "tokens", "heading", "begins"], _chunks(found), right=(0, 1))
     else:
@@ -148,7 +148,11 @@ def _tell(tenant: str, learned: Learned) -> None:
             say(f"{what}: {_listed(names)}")
     commit = "nothing changed" if learned.commit is None else f"commit {learned.commit}"
     counts = ", ".join(f"{len(getattr(learned, each)):,} {each}" for each in ("new", "changed", "unchanged", "removed"))
-    say(f"{tenant}: {commit}: {counts}, {len(learned.refused):,} refused; {learned.chunks:,} chunks written")
+    say(f"{tenant}: {commit}: {counts}, {len(learned.refused):,} refused; {_count(learned.chunks)} written")
+
+
+def _count(chunks: int) -> str:
+    return f"{chunks:,} chunk{'s' * (chunks != 1)}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -71,7 +71,7 @@ def add(
     with open_plane() as plane:
         node = plane.remember(
             tenant, entity, text, type=type_, about=about, confidence=confidence, session=session, origin=origin,
-            at=at, id=id_, **edges,  # type: ignore[arg-type]
+            at=at, id=id_, **edges,
         )  # fmt: skip
     _tell([node], as_json, one=True)
 
@@ -79,7 +79,7 @@ def add(
 @command.command("link")
 @tenant_argument
 @click.argument("actor", metavar="ID")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", metavar="KIND", type=click.Choice(KINDS))
 @click.argument("target", metavar="ID")
 @click.option("--at", metavar="TIME", help="From when on it holds [default: now].")
 @json_option
@@ -280,8 +280,10 @@ def _tell(nodes: list[Node], as_json: bool, *, one: bool = False) -> None:
     for node in nodes:
         sure = "" if node.confidence == 1 else f"  confidence {node.confidence:g}"
         say(f"{node.id}  {node.type}  {node.entity}  {node.time[:16].replace('T', ' ')}{sure}")
-        for line in node.text.strip().splitlines():
-            say(f"   {line}")
+        first, *more = node.text.strip().splitlines()
+        say(f"   {first}")
+        for line in more:
+            say(f"     {line}")  # further in, so that none can pass for one of those below
         for edge in node.edges:
             say(f"   {edge.kind.replace('_', ' ')} {edge.target}")
         if node.superseded_by:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -90,7 +89,7 @@ def show(
     if as_json:
         echo_json(told)
     elif only_text:
-        _write(f"{found.text}\n".encode())
+        click.echo(found.text.encode())
     else:
         _tell(found)
 
@@ -99,12 +98,14 @@ def show(
 @tenant_argument
 @click.argument("names", metavar="NAME…", nargs=-1, required=True)
 @click.option("--max-tokens", type=int, required=True, metavar="N", help="The budget; nothing is cut inside a fact.")
+@click.option("--text", "only_text", is_flag=True, help="Print the text alone: what goes into a prompt.")
 @cut_options
 @json_option
 def compose(
     tenant: str,
     names: tuple[str, ...],
     max_tokens: int,
+    only_text: bool,
     as_of: datetime | int | None,
     known_at: int | None,
     as_json: bool,
@@ -115,13 +116,15 @@ def compose(
     if as_json:
         echo_json(made.to_dict())
         return
-    _write(f"{made.text}\n".encode() if made.text else b"")
-    said = f"{made.tokens:,} of {max_tokens:,} tokens, {len(made.taken)} pieces"
-    for count, words in (
-        (len(made.report.left_out), "did not fit"),
-        (len(made.report.dropped), "facts said elsewhere"),
-    ):
-        said += f", {count} {words}" if count else ""
+    if only_text:
+        click.echo(made.text.encode())
+        return
+    for line in made.text.split("\n"):
+        say(line)
+    said = f"{made.tokens:,} of {max_tokens:,} tokens, {_counted(len(made.taken), 'piece')}"
+    said += f", {len(made.report.left_out):,} did not fit" if made.report.left_out else ""
+    dropped = len(made.report.dropped)
+    said += f", {_counted(dropped, 'fact')} said elsewhere or not current" if dropped else ""
     note(said)
 
 
@@ -158,7 +161,7 @@ def export(tenant: str, name: str, file: str, as_of: datetime | int | None, know
     with open_existing() as plane:
         data = plane.export_package(tenant, name, as_of=as_of, known_at=known_at)
     if file == _STDOUT:
-        _write(data)
+        click.echo(data, nl=False)
         return
     path = Path(file)
     try:
@@ -208,7 +211,8 @@ def propose(tenant: str, least: int | None, lift: float | None, write: bool, as_
             path.write_text(each.yaml, "utf-8")
             note(f"wrote {path}")
         if not as_json:
-            _write(each.yaml.encode())
+            for line in each.yaml.rstrip("\n").split("\n"):
+                say(line)
 
 
 def _tell_built(each: Built) -> None:
@@ -228,10 +232,10 @@ def _tell(found: Package) -> None:
     say(f"{found.name}  {found.scope}  {found.version}")
     if found.description:
         say(found.description)
-    say(f"{_sizes(found)}, {_standing(found.freshness)}, in {found.accesses:,} answers")
+    say(f"{_sizes(found)}, {_standing(found.freshness)}, in {_counted(found.accesses, 'answer')}")
     for source in found.sources:
         gone = f", {len(source['superseded'])} superseded" if source.get("superseded") else ""
-        say(f"  {source['ref']}: {len(source['facts'])} facts{gone}")
+        say(f"  {source['ref']}: {_counted(len(source['facts']), 'fact')}{gone}")
     for each in found.depends:
         say(f"  builds on {each['package']} {each['version'][:_SHORT]}")
     for left in found.compiled.left_out:
@@ -239,6 +243,10 @@ def _tell(found: Package) -> None:
     say()
     for line in found.text.split("\n"):
         say(line)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _standing(about: Freshness) -> str:
@@ -259,10 +267,3 @@ def _shown(row: Row) -> list[str]:
     return [
         row.name, row.scope, row.freshness.state, version, *counts, ratio, f"{row.accesses:,}", ", ".join(row.depends),
     ]  # fmt: skip
-
-
-def _write(data: bytes) -> None:
-    """Bytes as they are, for whoever reads the output."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()

@@ -48,12 +48,15 @@ class Packing(Remembering):
         shelf = self._shelf(state.view(as_of, known_at))
         return packed(shelf, name, lambda: self._accesses(state.view(as_of, known_at)), latest=not compile)
 
-    def packages(self, tenant: str, *, as_of: Cut = None, known_at: int | None = None) -> list[Row]:
-        """All packages by name, each with what was built of it and whether that is fresh."""
+    def packages(
+        self, tenant: str, *, as_of: Cut = None, known_at: int | None = None, counted: bool = True
+    ) -> list[Row]:
+        """All packages by name, each with what was built of it, whether that is fresh, and unless `counted` is off in
+        how many answers it was."""
         from context_plane.bundles.packages.building import rows
 
         view = self._known(tenant).view(as_of, known_at)
-        return list(rows(self._shelf(view), lambda: self._accesses(view)))
+        return list(rows(self._shelf(view), lambda: self._accesses(view) if counted else {}))
 
     def build_packages(
         self, tenant: str, names: str | Iterable[str] | None = None, *, table: bool = True
@@ -77,11 +80,6 @@ class Packing(Remembering):
         if table:
             self._settle_packages(shelf, counts)
         return built
-
-    def stale_packages(self, tenant: str) -> list[str]:
-        """The declared packages that are not built, or of which something has changed since. Not those that cannot be
-        compiled."""
-        return [row.name for row in self.packages(tenant) if row.freshness.state in ("stale", "not built")]
 
     def verify_package(self, tenant: str, name: str) -> Verified:
         """Compiles what was built last again, from the log at the view that it was built at, and compares the bytes.
@@ -145,7 +143,7 @@ class Packing(Remembering):
         made = read(package) if isinstance(package, bytes) else load(package)
         wanted = check_name(made.name if name is None else name)
         declared = self.home.packages().good.get(wanted)
-        if declared is not None:
+        if declared is not None and (not declared.tenants or tenant in declared.tenants):
             remedy = "import it under another name, or take the file out of packages/"
             raise Conflict(f"package {wanted} is declared by this home", where=declared.where, remedy=remedy)
         state = self._tenant(tenant)

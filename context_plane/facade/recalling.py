@@ -76,7 +76,7 @@ class Recalling(Knowing):
         edge = Edge(instant(at, now()), actor, kind, target, link_id(actor, kind, target))
         self._known(tenant)
         self._add(tenant, [], [edge])
-        return self._seen(self._tenant(tenant).view()).node(actor)
+        return self._tenant(tenant).memory.latest().node(actor)
 
     def recall(
         self,
@@ -149,7 +149,7 @@ class Recalling(Knowing):
 
     def _told(self, tenant: str, nodes: Sequence[Kept]) -> list[Node]:
         nodes = self._add(tenant, nodes, [])
-        seen = self._seen(self._tenant(tenant).view())
+        seen = self._tenant(tenant).memory.latest()
         return [seen.described(kept) for kept in nodes]
 
     def _add(self, tenant: str, nodes: Sequence[Kept], links: Sequence[Edge]) -> list[Kept]:

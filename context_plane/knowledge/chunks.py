@@ -86,16 +86,21 @@ def _goes_with(waiting: Waiting, section: Section, parts: Sequence[_Part]) -> bo
 
 
 def _packed(waiting: Waiting) -> Iterator[tuple[Heading, int, int]]:
-    heading = waiting[0][0].heading
-    for section, _ in waiting[1:]:
-        heading = section.heading if section.heading[: len(heading)] == heading else _shared(heading, section.heading)
+    heading = _shared([section.heading for section, _ in waiting])
     for group in _groups([part for _, each in waiting for part in each]):
         yield heading, group[0].start, group[-1].end
 
 
-def _shared(heading: Heading, other: Heading) -> Heading:
-    same = next((at for at, (a, b) in enumerate(zip(heading, other, strict=False)) if a != b), len(other))
-    return heading[:same]
+def _shared(headings: Sequence[Heading]) -> Heading:
+    """What sections stand under together; those that only introduce the next are not asked."""
+    first = 0
+    while first + 1 < len(headings) and headings[first + 1][: len(headings[first])] == headings[first]:
+        first += 1
+    shared = headings[first]
+    for other in headings[first + 1 :]:
+        same = next((at for at, (a, b) in enumerate(zip(shared, other, strict=False)) if a != b), len(other))
+        shared = shared[:same]
+    return shared
 
 
 def _parts(text: str, section: Section, starts: Sequence[int], end: int, count: Count) -> list[_Part]:

@@ -149,7 +149,7 @@ def _walk(found: Scan, below: PurePosixPath) -> Iterator[PurePosixPath]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(found, file)
-        elif entry.is_symlink() and entry.is_dir():
+        elif entry.is_symlink() and os.path.isdir(entry.path):
             found._unread.append(f"{file}/")  # noqa: SLF001 - of this file
             found.refuse(file, InputError("it is a link to a folder", remedy="put the folder itself there"))
         else:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.instants import format_instant
-from context_plane.knowledge.catalog import Catalog
+from context_plane.knowledge.catalog import Catalog, Change
 from context_plane.knowledge.events import CHUNK, SOURCE
 from context_plane.knowledge.names import entity_of, topic_of
-from context_plane.knowledge.topic import Chunk, TopicInfo
+from context_plane.knowledge.topic import Chunk, Topic, TopicInfo
 from context_plane.retrieval.filters import Filters
 from context_plane.retrieval.searcher import MOST, Asked, Query
 
@@ -101,22 +101,40 @@ def lookup(
     named = None if topics is None else [catalog.find(view, topic).name for topic in topics]
     entities = None if named is None else tuple(map(entity_of, named))
     asked = Query(query, Filters(entities=entities, types=(CHUNK,)), mode, k).checked()
+    current = _Current(catalog, view)
     wanted = k
     while True:
         hits = search(replace(asked, k=wanted))
-        found = [each for hit in hits if (each := _passage(catalog, view, hit)) is not None]
+        found = [each for hit in hits if (each := current.passage(hit)) is not None]
         if len(found) >= k or len(hits) < wanted or wanted == MOST:
             return found[:k]
         wanted = min(MOST, wanted * _MORE)
 
 
-def _passage(catalog: Catalog, view: View, hit: Hit) -> Passage | None:
-    """What was found, if it is current: all events of a change have its time, which no other of the topic has."""
-    name = topic_of(hit.entity)
-    if name is None:
-        return None
-    change, told = catalog.newest(view, name)
-    if change is None or not isinstance(told, TopicInfo) or change.at != hit.at:
-        return None
-    chunk = catalog.topic(view.history, change).chunks[int(hit.event_id.rpartition("/")[2])]
-    return Passage(name, told.version, told.title, chunk, hit.score, hit.scores, hit.at)
+class _Current:
+    """What a view knows now, of the topics that are found."""
+
+    def __init__(self, catalog: Catalog, view: View) -> None:
+        self._catalog = catalog
+        self._view = view
+        self._changes: dict[str, Change | None] = {}
+        self._topics: dict[Change, Topic] = {}
+
+    def passage(self, hit: Hit) -> Passage | None:
+        """What was found, if it is current: all events of a change have its time, which no other of the topic has."""
+        if hit.entity not in self._changes:
+            self._changes[hit.entity] = self._change(hit.entity)
+        change = self._changes[hit.entity]
+        if change is None or change.at != hit.at:
+            return None
+        topic = self._topics.get(change)
+        if topic is None:
+            topic = self._topics[change] = self._catalog.topic(self._view.history, change)
+        chunk = topic.chunks[int(hit.event_id.rpartition("/")[2])]
+        return Passage(topic.name, topic.version, topic.title, chunk, hit.score, hit.scores, hit.at)
+
+    def _change(self, entity: str) -> Change | None:
+        """What made a topic what it is now; `None` where it is gone."""
+        name = topic_of(entity)
+        change, told = (None, None) if name is None else self._catalog.newest(self._view, name)
+        return change if isinstance(told, TopicInfo) else None

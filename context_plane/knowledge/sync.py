@@ -8,6 +8,7 @@ anew. So of two that sync at once, the later commit is of the later look at the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from context_plane.knowledge.names import slashed
 from context_plane.knowledge.topic import TopicInfo
 from context_plane.log.append import append
 from context_plane.log.events import identity
+from context_plane.log.outcome import RefusedBatch
 
 if TYPE_CHECKING:
     from context_plane.log.history import History
@@ -81,6 +83,11 @@ def sync(
         try:
             commit = append(history, attempt.events(), guard=attempt.check)
         except _Overtaken:
+            continue
+        except RefusedBatch:  # the log refuses a second change with one number before it asks the guard
+            with suppress(_Overtaken):
+                attempt.check()
+                raise
             continue
         return attempt.learned(commit.id)
     what = "other processes change the tenant's topics without end"

@@ -1,7 +1,7 @@
 """Declarations (`sources/*.yaml` with ``format: cloudevents``): what is indexed and linked of events without a mapping.
 
 Here belongs which of the two kinds of file in `sources/` one is, and what a declaration may hold: the CloudEvents
-source that it is for, `index`, `links` and `references`. How rows become events, and the keys under these, are
+source that it is for, `index`, `links`, `references` and `texts`. How rows become events, and the keys under these, are
 `mapping`'s business.
 """
 
@@ -44,6 +44,7 @@ class DeclarationFile(BaseModel):
     index: Index | None = None
     links: dict[Name, Name] = {}
     references: list[Reference] = []
+    texts: list[Name] = []
 
 
 _MAPPED: Final = {item.alias or name for name, item in MappingFile.model_fields.items()}
@@ -85,10 +86,13 @@ def _declaration(document: yamls.Document) -> Declaration:
             raise document.error(what, f"leave {key} out, or write the format of the rows: {_ROW_FORMATS}", key)
     file = document.into(DeclarationFile)
     index = file.index or Index()
-    if file.index is None and not file.links and not file.references:
-        raise document.error("it declares nothing", "write index, links or references", "format")
+    if file.index is None and not (file.links or file.references or file.texts):
+        raise document.error("it declares nothing", "write index, links, references or texts", "format")
     check_template(document, index.text, ("index", "text"))
-    links: dict[tuple[str | int, ...], tuple[str, ...]] = {("links", kind): (of,) for kind, of in file.links.items()}
+    links: dict[tuple[str | int, ...], tuple[str, ...]] = {
+        **{("links", kind): (of,) for kind, of in file.links.items()},
+        **{("texts", at): (of,) for at, of in enumerate(file.texts)},
+    }
     for place, names in {**index.columns(), **links}.items():
         for name in names:
             if name.startswith(_DATA):

@@ -115,6 +115,17 @@ class History:
             touched.update(dict.fromkeys(self._all_days(record, touched), record.number))
         return touched
 
+    def touched_by_own(self, until: int | None = None) -> dict[int, int]:
+        """Every day that has events of the plane's own, with the highest commit number ≤ `until` that changed these."""
+        touched: dict[int, int] = {}
+        for record in self.records(0, until):
+            if record.own:
+                touched.update(dict.fromkeys(self.days(record), record.number))
+            elif record.kind != "ingest":
+                days = self._all_days(record, touched)
+                touched.update(dict.fromkeys((day for day in days if day in touched), record.number))
+        return touched
+
     def clock(self, until: int | None = None) -> int | None:
         """The tenant's data clock: the end of the newest event day, in microseconds; `None` for an empty log.
 

@@ -70,6 +70,9 @@ class Index(BaseModel):
         return named
 
 
+_TEXT: Final = "text"
+
+
 class Reference(BaseModel):
     """One way in which things are referred to in texts and columns (`memory.links.notations` reads it)."""
 
@@ -95,6 +98,8 @@ class MappingFile(BaseModel):
     index: Index | None = None
     links: dict[Name, Name] = {}
     references: list[Reference] = []
+    texts: list[Name] = []
+    """Columns whose text is read for links; by default that of the event."""
     where: Name | None = None
     json_: list[Name] = Field(default=[], alias="json")
     types: dict[Name, Literal["text", "number", "boolean"]] = {}
@@ -150,6 +155,7 @@ class Mapping:
             **{("data", index): (name,) for index, name in enumerate(file.data or ())},
             **self.index.columns(),
             **{("links", kind): (name,) for kind, name in file.links.items()},
+            **{("texts", index): (name,) for index, name in enumerate(file.texts) if not self._own(name)},
             **{("json", index): (name,) for index, name in enumerate(file.json_)},
             **{("types", name): (name,) for name in file.types},
         }
@@ -157,6 +163,10 @@ class Mapping:
             if value is not None:
                 named[(key,)] = column_or_template(value).columns
         return named
+
+    def _own(self, name: str) -> bool:
+        """Whether a name under `texts` is the event's text, which need not be a column of the file."""
+        return name == _TEXT and self.file.text is not None
 
     def data_columns(self, columns: tuple[str, ...]) -> list[str]:
         """Of a file's columns, those that become data, in their order."""
@@ -166,7 +176,8 @@ class Mapping:
             taken = {self.file.time, self.file.id, self.file.text}
             chosen = dict.fromkeys(name for name in columns if name not in taken)
         indexed = [name for key, names in self.columns().items() if key[0] == "index" for name in names]
-        chosen |= dict.fromkeys([*indexed, *self.file.links.values()])
+        read = (name for name in self.file.texts if not self._own(name))
+        chosen |= dict.fromkeys([*indexed, *self.file.links.values(), *read])
         if self.file.text not in (None, "text") and "text" in chosen:
             raise self.document.error(
                 "text and the column named text would both be data.text",

@@ -18,9 +18,9 @@ from context_plane.instants import to_datetime
 MAX_ID_CHARS: Final = 1_024
 _MAX_PART_BYTES: Final = 200
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-_FOLDER: Final = {"links": "memory/links"}
+_FOLDER: Final = {"links": "memory/links", "memory": "memory/nodes"}
 """Where kinds of daily parts lie that are no index."""
-_ENDING: Final = {"links": "parquet"}
+_ENDING: Final = {"links": "parquet", "memory": "jsonl.zst"}
 
 
 def check_tenant(tenant: str) -> str:
@@ -155,6 +155,26 @@ def lance(tenant: str) -> str:
 def lance_turn(tenant: str, table: str, attempt: int) -> str:
     """Created by the one process that may make a table; numbered, because it may be killed before it does."""
     return f"{lance(tenant)}turns/{table}/{attempt:020}.json"
+
+
+def package(tenant: str, name: str, sha256: str) -> str:
+    """One version of a package."""
+    return f"{packages(tenant)}{part(name)}/{sha256}.json"
+
+
+def package_head(tenant: str, name: str, number: int) -> str:
+    """What says that a version of a package was built; the highest number is the newest."""
+    return f"{package_heads(tenant, name)}{number:020d}.json"
+
+
+def package_heads(tenant: str, name: str) -> str:
+    """Prefix of the heads of a package."""
+    return f"{packages(tenant)}{part(name)}/heads/"
+
+
+def packages(tenant: str) -> str:
+    """Prefix of the tenant's packages."""
+    return f"{tenant_prefix(tenant)}packages/"
 
 
 def build(tenant: str, number: int, part_name: str, month: str, sha256: str) -> str:

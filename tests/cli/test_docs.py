@@ -17,7 +17,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ["README.md", "docs/getting-started.md", "docs/retrieval.md", "docs/memory.md", "docs/answers.md"]
+DOCUMENTS = [
+    "README.md",
+    "docs/getting-started.md",
+    "docs/retrieval.md",
+    "docs/memory.md",
+    "docs/answers.md",
+    "docs/knowledge.md",
+]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
 VARIABLE = re.compile(r"\d[\d,.]* (?:s|µs|ms|MB|files|runs)\b|(?<=receipt )[a-z0-9_-]+\.[0-9a-f]{20}")
 

@@ -52,6 +52,7 @@ def test_what_is_stale_is_built_and_published(home: Home, run: Any, dagster_home
         "timeline": {"built": 3, "unchanged": 0},
         "contexts": {"customer_v0": {"built": 3, "unchanged": 0}},
         "indexes": {"bm25_index": {"built": 3, "unchanged": 0}},
+        "memory": {"memory_nodes": {"built": 0, "unchanged": 0}, "memory_chains": {"built": 3, "unchanged": 0}},
         "snapshot": 1,
         "log": 1,
     }
@@ -193,10 +194,7 @@ def test_only_publication_is_a_run_of_its_own(home: Home, run: Any) -> None:
     """What another process built and did not publish is published without building anything."""
     home.ingest(events("2026-03-01", 2))
     builder = home.builder()
-    days = (min(builder.history.touched()), max(builder.history.touched()))
-    builder.timeline(days)
-    builder.contexts("customer_v0", days)
-    builder.search(days)
+    builder.build((min(builder.history.touched()), max(builder.history.touched())))
     (told,) = shape(run("--json"))
     assert (len(told["runs"]), told["timeline"], told["snapshot"]) == (1, {"built": 0, "unchanged": 2}, 1)
 
@@ -236,7 +234,7 @@ def test_the_installed_command_is_quiet(home: Home) -> None:
     first, last = done.stdout.splitlines()
     assert first == (
         "acme: timeline 2 built, 0 unchanged, customer_v0 2 built, 0 unchanged, bm25_index 2 built, 0 unchanged, "
-        "vector_index 2 built, 0 unchanged; snapshot 1 holds the log up to 1"
+        "vector_index 2 built, 0 unchanged, memory_chains 2 built, 0 unchanged; snapshot 1 holds the log up to 1"
     )
     assert last.startswith("1 run in ")
     assert "enabled: false" in (home.folder / "dagster" / "dagster.yaml").read_text()

@@ -39,6 +39,8 @@ def described(definitions: dg.Definitions) -> Iterator[str]:
         yield f"  after {', '.join(sorted(parent.to_user_string() for parent in node.parent_keys)) or 'nothing'}"
         yield f"  partitions {partitions(node.partitions_def)}"
         yield f"  backfill {node.backfill_policy.policy_type.name if node.backfill_policy else 'none'}"
+        if node.automation_condition is not None:
+            yield f"  asked for when {node.automation_condition.get_label()}"
         for check in sorted(node.check_keys):
             yield f"  check {check.name}{' (blocking)' if graph.get_check_spec(check).blocking else ''}"
     repository = definitions.get_repository_def()
@@ -47,7 +49,9 @@ def described(definitions: dg.Definitions) -> Iterator[str]:
             yield f"job {job.name}: {', '.join(sorted(job.graph.node_dict))}; executor {job.executor_def.name}"
     for sensor in repository.sensor_defs:
         every = f"{sensor.minimum_interval_seconds} s"
-        yield f"sensor {sensor.name}: {sensor.job_name}, {sensor.default_status.name}, {every}"
+        automatic = isinstance(sensor, dg.AutomationConditionSensorDefinition)
+        target = f"conditions of {sensor.asset_selection}" if automatic else sensor.job_name
+        yield f"sensor {sensor.name}: {target}, {sensor.default_status.name}, {every}"
     for schedule in repository.schedule_defs:
         yield f"schedule {schedule.name}: {schedule.job_name}, {schedule.default_status.name}, {schedule.cron_schedule}"
     yield f"resources {', '.join(sorted(definitions.resources or {}))}"

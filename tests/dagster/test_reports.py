@@ -85,19 +85,27 @@ def test_progress_goes_to_whoever_listens(home: Home, instance: dg.DagsterInstan
     heard: list[tuple[Any, ...]] = []
     with listening(lambda *told: heard.append(told)):
         assert home.refresh(instance, "2026-03-01", "2026-03-03").success
-    assert heard == [
-        (asset, "acme", done, 3) for asset in ("timeline", "bm25_index", "customer_v0") for done in (1, 2, 3)
-    ]
+    assets = ("timeline", "bm25_index", "customer_v0", "memory_chains")
+    assert heard == [(asset, "acme", done, 3) for asset in assets for done in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(
-    "name", ["events", "timeline", "snapshot", "bm25_index", "embeddings", "refresh", "class", "input", "type"]
+    "name",
+    [
+        *("events", "timeline", "snapshot", "bm25_index", "embeddings", "memory_nodes", "memory_chains", "refresh"),
+        *("class", "input", "type"),
+    ],
 )
 def test_a_spec_may_have_any_name(home: Home, name: str) -> None:
     """Names that Dagster, Python or the graph has taken give their assets another one, and the graph loads."""
+    before = keys(home)
     home.write_spec("odd", f"context: {name}\nentity: customer\nfields: {{n: {{count: true}}}}\n")
-    definitions = home.graph().definitions()
-    dg.Definitions.validate_loadable(definitions)
-    keys = {key.to_user_string() for key in definitions.resolve_asset_graph().get_all_asset_keys()}
+    dg.Definitions.validate_loadable(home.graph().definitions())
     assert asset_name(name) == f"context_{name}"
-    assert keys == {"events", "timeline", "snapshot", "bm25_index", "customer_v0", f"context_{name}"}
+    assert keys(home) == {*before, f"context_{name}"}
+
+
+def keys(home: Home) -> set[str]:
+    """Names of the assets of a home's graph."""
+    graph = home.graph().definitions().resolve_asset_graph()
+    return {key.to_user_string() for key in graph.get_all_asset_keys()}

@@ -19,11 +19,7 @@ def build(home: Home, tenant: str = "acme") -> None:
     """Builds and publishes everything, without Dagster."""
     builder = home.builder(tenant)
     touched = builder.history.touched()
-    days = (min(touched), max(touched))
-    builder.timeline(days)
-    for spec in builder.specs:
-        builder.contexts(spec, days)
-    builder.search(days)
+    builder.build((min(touched), max(touched)))
     builder.publish()
 
 

@@ -35,8 +35,12 @@ class Daemon:
         ) as context:
             result = self.sensor(context)
         assert isinstance(result, dg.SensorResult)
-        for added in result.dynamic_partitions_requests or []:
-            self.instance.add_dynamic_partitions(TENANT, list(added.partition_keys))
+        for change in result.dynamic_partitions_requests or []:
+            for key in change.partition_keys:
+                if isinstance(change, dg.AddDynamicPartitionsRequest):
+                    self.instance.add_dynamic_partitions(change.partitions_def_name, [key])
+                else:
+                    self.instance.delete_dynamic_partition(change.partitions_def_name, key)
         self.cursor = result.cursor
         return result
 
@@ -196,7 +200,7 @@ def test_commits_elsewhere_do_not_repeat_a_failed_run(home: Home, daemon: Daemon
 def test_what_is_built_is_published_alone(home: Home, daemon: Daemon) -> None:
     """Where only publication is missing, a run of `snapshot` is asked for and no window is touched."""
     assert home.refresh(
-        daemon.instance, "2026-01-01", "2026-01-01", assets=["timeline", "customer_v0", "bm25_index"]
+        daemon.instance, "2026-01-01", "2026-01-01", assets=["timeline", "customer_v0", "bm25_index", "memory_chains"]
     ).success
     (request,) = daemon.tick().run_requests or []
     assert request.asset_selection == [dg.AssetKey("snapshot")]

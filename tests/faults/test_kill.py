@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from context_plane.memory.chains.kind import TABLE
 from context_plane.plane import ContextPlane
+from context_plane.retrieval.building.lance import open_table
 from context_plane.store import keys
 from context_plane.store.faults import FAULT_POINTS, VARIABLE
-from tests.faults.worker import SPEC
+from tests.faults.worker import SOURCE, SPEC
 
 REPOSITORY = Path(__file__).parents[2]
 INGEST = sorted(name for name in FAULT_POINTS if name.startswith(("ingest.", "store.")))
@@ -44,11 +46,16 @@ def run(home: Path, *job: str, fault: str | None = None) -> dict[str, Any] | Non
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A home; with a model where the test is killed amid vectors (each process takes two seconds to load it all)."""
+    """A home; with a model where the test is killed amid vectors, with links where it is amid these: each process takes
+    a second or two to load what they need."""
+    files = {"contexts/customer_context_v0.yaml": SPEC}
     if "embeddings." in request.node.name or "index." in request.node.name:
         monkeypatch.setenv("CONTEXT_PLANE_EMBEDDER", "wordllama")
-    (tmp_path / "contexts").mkdir()
-    (tmp_path / "contexts" / "customer_context_v0.yaml").write_text(SPEC)
+    if "memory." in request.node.name or "lance." in request.node.name:
+        files["sources/test.yaml"] = SOURCE
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
     return tmp_path
 
 
@@ -70,6 +77,21 @@ def hits(home: Path) -> list[list[dict[str, Any]]]:
             [hit.to_json() for hit in plane.search("acme", "number 42", mode=mode, k=100)]
             for mode in (("bm25", "vector", "hybrid") if plane.settings.embedder != "none" else ("bm25",))
         ]
+
+
+def chains(home: Path) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What came before each customer."""
+    with ContextPlane.open(home) as plane:
+        entities = plane.entities("acme")
+        return [(entity, plane.chain("acme", entity).to_dict()["steps"]) for entity in entities]
+
+
+def tabled(home: Path) -> list[tuple[int, str]]:
+    """Event and target of each link that the table of chains has."""
+    with ContextPlane.open(home) as plane:
+        table = open_table(plane.store, "acme", TABLE)
+        rows = [] if table is None else table.to_arrow().to_pylist()
+    return sorted((int(row["id"]), row["target"]) for row in rows)
 
 
 @pytest.mark.parametrize("point", INGEST)
@@ -94,16 +116,19 @@ def test_killed_materialization(home: Path, tmp_path_factory: pytest.TempPathFac
     run(home, "ingest", "0", "60")
     run(home, "materialize")
     run(home, "ingest", "60", "90")
-    expected, found = bundles(home), hits(home)
+    expected, found, told = bundles(home), hits(home), chains(home)
     assert {len(each) for each in found} == {90}
-    if point == "embeddings.turn-taken":  # as where the table was damaged
+    linked = [(n, f"customer/{n % 7}") for n in range(90) if n % 5 != n % 7] if (home / "sources").exists() else []
+    assert all(bool(steps) == bool(linked) for _, steps in told)
+    if point == "lance.turn-taken":  # as where a table was damaged
         shutil.rmtree(home / "store" / keys.lance("acme"))
     nth = 2 if point.startswith("store.") else 1
     assert run(home, "materialize", fault=f"{point}:{nth}") is None, f"{point} was not reached"
     assert seen(home) == list(range(90))
-    assert (bundles(home), hits(home)) == (expected, found)
+    assert (bundles(home), hits(home), chains(home)) == (expected, found, told)
     run(home, "materialize")
-    assert (bundles(home), hits(home)) == (expected, found)
+    assert (bundles(home), hits(home), chains(home)) == (expected, found, told)
+    assert tabled(home) == linked
     with ContextPlane.open(home) as plane:
         assert not plane.builder("acme").stale()
         snapshot = plane.snapshot("acme")

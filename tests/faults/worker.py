@@ -25,6 +25,13 @@ fields:
 """
 
 
+SOURCE = """\
+source: test
+format: cloudevents
+links: {caused_by: after}
+"""
+
+
 def event(number: int) -> dict[str, Any]:
     """Event `number`: one of 5 customers, one of 6 days."""
     return {
@@ -33,7 +40,7 @@ def event(number: int) -> dict[str, Any]:
         "type": "test.event",
         "subject": f"customer/{number % 5}",
         "time": f"2026-03-{1 + number % 6:02d}T{number % 24:02d}:00:00Z",
-        "data": {"n": number, "text": f"number {number}"},
+        "data": {"n": number, "text": f"number {number}", "after": str(number % 7)},
     }
 
 
@@ -58,10 +65,7 @@ def materialize(plane: ContextPlane) -> dict[str, Any]:
     """Builds whatever is stale, and publishes."""
     builder = plane.builder("acme")
     for first, last in builder.stale().windows(plane.settings.grain):
-        builder.timeline((first, last))
-        for spec in builder.specs:
-            builder.contexts(spec, (first, last))
-        builder.search((first, last))
+        builder.build((first, last))
     snapshot = builder.publish()
     return {"snapshot": snapshot.number if snapshot else None}
 

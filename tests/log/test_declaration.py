@@ -73,7 +73,7 @@ def test_keys_of_row_mapping_are_refused(path: Path, key: str, value: str) -> No
     [
         ("format: cloudevents\nindex: {}", r"key 'source' is missing \(.*chat.yaml:1\): add source"),
         ("source: ''\nformat: cloudevents\nindex: {}", r"source: String should have at least 1 character \(.*:1: sour"),
-        (BASE, r"it declares nothing \(.*chat.yaml:2: format\): write index, links or references"),
+        (BASE, r"it declares nothing \(.*chat.yaml:2: format\): write index, links, references or texts"),
         ("{base}index: [a]", r"index: .* \(.*chat.yaml:3: index\)"),
         ("{base}indx: {}", r"unknown key 'indx' \(.*chat.yaml:3: indx\): did you mean index\?"),
         ("{base}index: {whith: [a]}", r"unknown key 'whith' \(.*chat.yaml:3: index.whith\): did you mean with\?"),

@@ -249,11 +249,7 @@ def test_an_erased_entity_is_gone_before_and_after_materializing(world: World) -
     world.ingest([event(n, f"customer/{n % 2}", 1 + n % 3) for n in range(12)])
     world.build()
     world.publish()
-    record = CommitRecord(
-        number=2, kind="tombstone", put_id="erase", prev=world.history.tip, time=world.history.record(1).time, events=0,
-        ranges=(), first_day=None, last_day=None, segments=(), ids=(), entities=("customer/1",),
-    )  # fmt: skip
-    assert world.store.create(keys.commit("acme", 2), record.encode())
+    erase(world)
     kept = [str(n) for n in range(0, 12, 2)]
     assert world.ids() == kept
     assert world.ids(known_at=1) == [str(n) for n in range(12)]
@@ -263,6 +259,33 @@ def test_an_erased_entity_is_gone_before_and_after_materializing(world: World) -
     assert (snapshot.log, world.ids()) == (2, kept)
     world.ingest([event(99, "customer/1", 2)])
     assert world.ids() == [*kept, "99"]
+
+
+def erase(world: World) -> None:
+    """A tombstone for customer/1, as the log's second commit."""
+    record = CommitRecord(
+        number=2, kind="tombstone", put_id="erase", prev=world.history.tip, time=world.history.record(1).time, events=0,
+        ranges=(), first_day=None, last_day=None, segments=(), ids=(), entities=("customer/1",),
+    )  # fmt: skip
+    assert world.store.create(keys.commit("acme", 2), record.encode())
+
+
+def test_what_was_erased_stays_gone_where_not_all_of_it_is_built_anew(world: World) -> None:
+    """A tombstone has no days of its own: a snapshot without the rebuilt days must not count as holding it."""
+    world.ingest([event(n, f"customer/{n % 2}", 1 + n % 3) for n in range(12)])
+    world.build()
+    world.publish()
+    erase(world)
+    kept = [str(n) for n in range(0, 12, 2)]
+    assert world.publish() is None
+    assert world.ids() == kept
+    world.build(2, 2)
+    snapshot = world.publish()
+    assert snapshot is not None
+    assert (snapshot.log, world.ids()) == (1, kept)
+    world.build()
+    world.publish()
+    assert world.ids() == kept
 
 
 def test_a_month_manifest_that_is_gone_names_the_remedy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,7 +103,13 @@ def materialize(plane: ContextPlane) -> None:
     builder.fulltext(everything)
     builder.vectors(everything)
     builder.publish()
-    assert not plane.builder("acme").stale()
+    assert indexed(plane)
+
+
+def indexed(plane: ContextPlane) -> bool:
+    """Whether all that search reads is built and published."""
+    stale = plane.builder("acme").stale()
+    return not (stale.timeline or stale.unpublished or any(stale.indexes.values()))
 
 
 def check(plane: ContextPlane, oracle: Oracle, asked: Asked) -> None:

@@ -12,7 +12,7 @@ from context_plane import ContextPlane
 from context_plane.errors import InputError
 from context_plane.parts.part import FULLTEXT, VECTOR, day_number
 from tests.retrieval.oracle import Hashed
-from tests.retrieval.test_brute_force import materialize
+from tests.retrieval.test_brute_force import indexed, materialize
 
 CHAT = """\
 source: https://chat.example.org
@@ -93,7 +93,7 @@ def test_another_declaration_is_a_backfill(home: Path, plane: ContextPlane) -> N
     materialize_and_load(plane)
     assert found(plane, "Ben") == ["2"]
     (home / "sources" / "chat.yaml").write_text(CHAT.replace("speaker, ", ""))
-    assert plane.builder("acme").stale()
+    assert not indexed(plane)
     materialize_and_load(plane)
     assert found(plane, "Ben") == []
     assert set(found(plane, "business")) == {"1", "2", "3"}
@@ -143,14 +143,14 @@ def test_a_declaration_that_is_taken_back_costs_nothing(home: Path, plane: Conte
     half.fulltext((days[0], days[1]))
     half.publish()
     (home / "sources" / "chat.yaml").unlink()
-    assert not plane.builder("acme").stale()
+    assert indexed(plane)
     plane.ingest("acme", turns[3:])
     builder = plane.builder("acme")
     builder.timeline((days[3], days[3]))
     assert builder.stale().indexes == {FULLTEXT: (days[3],), VECTOR: (days[3],)}
     builder.search((days[3], days[3]))
     builder.publish()
-    assert not plane.builder("acme").stale()
+    assert indexed(plane)
     plane.warm("acme")
     assert [found(plane, text) for _, _, _, text in TURNS] == [["1", "2"], ["2", "1"], ["3"], ["4"]]
     (home / "sources" / "chat.yaml").write_text(CHAT)

@@ -22,6 +22,7 @@ from context_plane.log.ingest import ingest
 from context_plane.retrieval.filters import allowed_labels, allowed_types, make
 from context_plane.retrieval.scoring import kernels
 from context_plane.retrieval.shards.fulltext import FullText
+from tests.retrieval.test_brute_force import indexed
 
 ALL = ["1", "2", "3", "4"]
 
@@ -59,7 +60,7 @@ def plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
                 builder.timeline(window)
                 builder.search(window)
             builder.publish()
-            assert not builder.stale()
+            assert indexed(plane)
         yield plane
 
 

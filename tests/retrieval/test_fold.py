@@ -23,7 +23,7 @@ from context_plane.parts.part import FULLTEXT, MONTHS, TIMELINE, VECTOR, YEARS, 
 from context_plane.retrieval.scoring import kernels
 from context_plane.store import keys
 from tests.retrieval.oracle import Asked, Hashed, Note, Oracle
-from tests.retrieval.test_brute_force import REACH, check, event, materialize, plane_of
+from tests.retrieval.test_brute_force import REACH, check, event, indexed, materialize, plane_of
 
 HOUR = 3_600 * SECOND
 JANUARY = day_number("2026-01-01")
@@ -340,7 +340,7 @@ def test_another_analysis_is_built_anew_and_the_old_one_serves_meanwhile(
             assert new[name].keys() == old[name].keys()
             assert all(new[name][day].version != part.version for day, part in old[name].items())
         assert new[VECTOR] == old[VECTOR]
-        assert not english.builder("acme").stale()
+        assert indexed(english)
     # The plane that searched before may answer from the old index while the new one is loaded.
     with ContextPlane(english.settings) as english:
         english._embedders = plane._embedders
@@ -384,7 +384,7 @@ def test_a_month_is_compacted_when_the_next_begins(plane: ContextPlane) -> None:
             builder.timeline(window)
             builder.search(window)
         builder.publish()
-        assert not builder.stale()
+        assert indexed(plane)
     assert read(plane, FULLTEXT) == [JANUARY + 30, None]
 
 

@@ -24,7 +24,7 @@ from context_plane.store import keys
 from context_plane.store.local import LocalStore
 from tests.retrieval.building import DONE, GRAPHED, READY, build, plane_at
 from tests.retrieval.oracle import Hashed, Note
-from tests.retrieval.test_brute_force import MAPPING, REACH, event
+from tests.retrieval.test_brute_force import MAPPING, REACH, event, indexed
 from tests.retrieval.test_fold import FIRST, erase, story
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ class Twins:
         """Both homes are built; their parts and answers are the same, and nothing is left to do."""
         self._pair.build(self._home, self._limit)
         build(self.one, self._limit)
-        assert not self.two.builder("acme").stale()
+        assert indexed(self.two)
         assert self.two.builder("acme").snapshots.notes() == []
         with plane_at(self._home) as fresh:
             assert answers(fresh) == answers(self.one)

@@ -41,9 +41,7 @@ def home(root: Path) -> Path:
 def materialize(plane: ContextPlane) -> None:
     builder = plane.builder("acme")
     for window in builder.stale().windows("day"):
-        builder.timeline(window)
-        builder.contexts("customer_v0", window)
-        builder.search(window)
+        builder.build(window)
     builder.publish()
 
 
@@ -90,8 +88,7 @@ def test_events_in_hits_out(store_url: str, tmp_path: Path) -> None:
         assert before[1][0].event_id == before[2][0].event_id == "17"
         builder = one.builder("acme")
         for window in builder.stale().windows("day"):
-            builder.timeline(window)
-            builder.search(window)
+            builder.build(window)
         builder.publish()
         with opened("two") as two:
             assert answers(two) == before

@@ -71,19 +71,21 @@ class Graph:
     def __init__(self, layers: Sequence[Layer], before: int = _END) -> None:
         """Of what `layers` say of the time before an instant (microseconds)."""
         self._layers = tuple(layers)
-        self._cut = before
+        self.cut = before
         self._kept: dict[str, list[Edge]] = {}
+        self._things: dict[str, Thing] = {}
 
     def __contains__(self, id_: str) -> bool:
         return self.thing(id_).since is not None
 
     def thing(self, id_: str) -> Thing:
         """What is known of an id; of one that the view does not have no more than that."""
-        found = [first for each in self._layers if (first := each.first(id_)) is not None and first.time < self._cut]
-        if not found:
-            return Thing(id_)
-        first = min(found)
-        return Thing(id_, first.time, first.title)
+        known = self._things.get(id_)
+        if known is None:
+            found = [first for each in self._layers if (first := each.first(id_)) is not None and first.time < self.cut]
+            first = min(found, default=None)
+            known = self._things[id_] = Thing(id_) if first is None else Thing(id_, first.time, first.title)
+        return known
 
     def before(self, id_: str) -> list[Edge]:
         """Links to what came before a thing, in order of time."""
@@ -97,7 +99,7 @@ class Graph:
         """All entities that have an event, sorted."""
         found: set[str] = set()
         for layer in self._layers:
-            found.update(layer.entities[at] for at in (layer.since < self._cut).nonzero()[0])
+            found.update(layer.entities[at] for at in (layer.since < self.cut).nonzero()[0])
         return sorted(found)
 
     def edges(self) -> Iterator[Edge]:
@@ -110,7 +112,7 @@ class Graph:
         left out where more is said of the same two."""
         known = self._kept.get(id_)
         if known is None:
-            links = [each for layer in self._layers for each in layer.links(id_, self._cut)]
+            links = [each for layer in self._layers for each in layer.links(id_, self.cut)]
             edges = [_edge(*each) for each in sorted(links, key=lambda each: each[0])]
             first: dict[tuple[str, str, str], Edge] = {}
             for edge in sorted(edges):

@@ -6,11 +6,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.log.events import RESERVED
+from context_plane.log.history import History
 from context_plane.memory.building import Kind
 from context_plane.memory.chains import part
 from context_plane.memory.chains.layer import others
 from context_plane.memory.links.declared import Linking
 from context_plane.memory.links.extractor import Extractor
+from context_plane.memory.links.fold import fold
 from context_plane.memory.table import DIGEST, KEY, columns, hashed
 from context_plane.parts.part import LINKS, Catalog
 
@@ -49,16 +51,22 @@ def links(linking: Linking, extractor: Extractor) -> Kind[pa.Table]:
         part.encode,
         part.decode,
         partial(check, linking=linking, extractor=extractor),
+        count,
         TABLE,
         schema,
-        told,
+        lambda days: {day: told(rows) for day, rows in days.items()},
+        History.touched,
     )
+
+
+def count(rows: pa.Table) -> int:
+    """How many links there are among the rows of a part."""
+    return len(part.links_of(rows))
 
 
 def check(events: pa.Table, rows: pa.Table, linking: Linking, extractor: Extractor) -> dict[str, bool]:
     """The checks of a day: rows against the timeline, links against their events, and whether they come out again."""
     import numpy as np
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     found, firsts = part.links_of(rows), part.firsts_of(rows)
@@ -67,11 +75,11 @@ def check(events: pa.Table, rows: pa.Table, linking: Linking, extractor: Extract
     stated = list(zip(found["source"].to_pylist(), found["id"].to_pylist(), strict=True))
     some = told.take(np.unique(np.linspace(len(told) - 1, 0, _AGAIN).astype(int))[::-1]) if len(told) else told
     asked = set(zip(some["source"].to_pylist(), some["id"].to_pylist(), strict=True))
-    again = part.links_of(part.rows_of(some, linking, extractor))
+    said = [link for link, _ in part.links_in(found) if (link.source, link.id) in asked]
     return {
         "row_count": len(firsts) == len(rows) - len(found) == pc.count_distinct(told["entity"]).as_py(),
         "stated": known.issuperset(stated),
-        "deterministic": again.equals(found.filter(pa.array([each in asked for each in stated], pa.bool_()))),
+        "deterministic": fold(some, linking, extractor) == said,
     }
 
 

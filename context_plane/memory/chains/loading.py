@@ -31,10 +31,12 @@ CACHED: Final = "links"
 
 @dataclass(frozen=True)
 class Seen:
-    """What the graphs of one view are made of, whatever instant they are cut at."""
+    """What the graphs of a log number and snapshot are made of, whatever instant they are cut at."""
 
     identity: tuple[int, int, str]
     layers: tuple[Layer, ...]
+    graph: Graph
+    """The last one."""
 
 
 def graph_of(view: View, declared: Linking | None, seen: dict[str, Seen]) -> Graph:
@@ -44,11 +46,13 @@ def graph_of(view: View, declared: Linking | None, seen: dict[str, Seen]) -> Gra
     """
     linking = published(view.catalog) if declared is None else declared
     snapshot = view.snapshot.number if view.snapshot else 0
-    identity = (view.number, snapshot, digest(linking.to_json()))
+    identity = (view.history.news(view.number), snapshot, digest(linking.to_json()))
     known = seen.get(view.tenant)
-    if known is None or known.identity != identity:
-        known = seen[view.tenant] = Seen(identity, _layers(view, linking))
-    return Graph(known.layers, view.as_of)
+    same = known is not None and known.identity == identity
+    if known is None or not same or known.graph.cut != view.as_of:
+        layers = known.layers if known is not None and same else _layers(view, linking)
+        known = seen[view.tenant] = Seen(identity, layers, Graph(layers, view.as_of))
+    return known.graph
 
 
 def _layers(view: View, linking: Linking) -> tuple[Layer, ...]:
@@ -56,7 +60,7 @@ def _layers(view: View, linking: Linking) -> tuple[Layer, ...]:
     if view.catalog.about.get(LINKS) != about(linking, extractor):
         events = replace(view, end=view.history.end(view.number) or 0).events()
         return (Layer([part.rows_of(events, linking, extractor)]),)
-    tail = tail_of(view.history, view.snapshot, view.number, LINKS)
+    tail = tail_of(view.history, view.snapshot, view.number, LINKS, lambda record: record.own)
     refs = (ref for refs in tail.segments.values() for ref in refs)
     fresh = table(list(read_rows(view.history, refs)))
     held = _of_parts(view, tail.outdated)

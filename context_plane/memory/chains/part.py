@@ -169,6 +169,8 @@ def encode(rows: pa.Table, meta: Mapping[str, Any]) -> bytes:
         compression="zstd",
         compression_level=3,
         use_dictionary=["source", "entity", "kind", "rule", "field"],
+        write_statistics=False,  # a part is read whole, and most are so small that these would be half of it
+        store_schema=False,
         write_page_checksum=True,
     )
     body: bytes = sink.getvalue().to_pybytes()
@@ -181,7 +183,7 @@ def decode(view: memoryview, where: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_table(pa.BufferReader(view), use_threads=False)
+        rows = pq.ParquetFile(pa.BufferReader(view)).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise Corrupt(f"a part of links does not read: {error}", where=where, remedy=_REMEDY) from error
     if not rows.schema.equals(schema()):

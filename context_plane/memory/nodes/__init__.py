@@ -2,5 +2,5 @@
 
 Each node and each later edge is an event of the plane's own. `node` says what they are and how events hold them,
 `part` is the fold, `memory` all that a tenant remembers, `seen` what of it a view shows, `checks` what must hold before
-something is added, `keeping` how it is loaded and kept up with the log.
+`adding` adds something to the log, `keeping` how it is loaded and kept up with the log.
 """

@@ -6,9 +6,8 @@ writers could make cyclic together would be one that no reader can walk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from context_plane.errors import Conflict, InputError, NotFound
 from context_plane.memory.nodes.memory import Memory
@@ -28,38 +27,50 @@ def check(memory: Memory, nodes: Sequence[Kept], links: Iterable[Edge] = ()) -> 
                 what = f"{edge.actor} {edge.kind} {edge.target}, but there is no memory {id_!r:.80}"
                 raise NotFound(what, where=edge.kind, remedy="remember that first, or check the id")
     added: dict[str, list[str]] = {}
+    followed: set[str] = set()
     for edge in edges:
         if edge.kind in UNORDERED:
             continue
-        path = _path(memory, added, edge.earlier, edge.later)
+        # Mostly nothing comes after the later one yet, and then a chain of thousands need not be gone back.
+        follows = edge.later in followed or _is_followed(memory, edge.later)
+        path = _path(memory, added, edge.earlier, edge.later) if follows else None
         if path is not None:
             shown = [*path[: _SHOWN - 1], "…", path[-1]] if len(path) > _SHOWN else path
             what = f"{edge.actor} {edge.kind} {edge.target} would close a circle: {' comes after '.join(shown)}"
             remedy = "a memory cannot come after what came of it: leave the link out, or remember something new"
             raise InputError(what, where=edge.kind, remedy=remedy)
         added.setdefault(edge.later, []).append(edge.earlier)
+        followed.add(edge.earlier)
 
 
-def settled(
-    memory: Memory, nodes: Sequence[Kept], events: Sequence[Mapping[str, Any]]
-) -> tuple[Sequence[Kept], Sequence[Mapping[str, Any]]]:
-    """Nodes and their events, without when they were told where the same was told before: of a call that is repeated
-    because its answer was lost. Raises `Conflict` for an id that says something else."""
-    if not any(node.id in memory.nodes for node in nodes):
-        return nodes, events
-    found, stated = [], []
-    for node, event in zip(nodes, events, strict=True):
-        known = memory.nodes.get(node.id)
-        if (
-            known is not None
-            and replace(node, recorded=known.recorded) != known
-            and (replace(node, recorded=known.recorded, at=known.at) != known or node.at != node.recorded)
-        ):
+def settled(memory: Memory, nodes: Iterable[Kept]) -> list[Kept]:
+    """Nodes as they are remembered already where the same was told before: by a call that is repeated because its
+    answer was lost, or earlier in the same one. Raises `Conflict` for an id that says something else."""
+    told: dict[str, Kept] = {}
+    found = []
+    for node in nodes:
+        known = memory.nodes.get(node.id) or told.setdefault(node.id, node)
+        if not _same(node, known):
             what = f"memory {node.id} says something else already"
             raise Conflict(what, where="id", remedy="give another id, or none; supersedes takes its place")
-        found.append(known or node)
-        stated.append((known or node).event() if known is not None else event)
-    return found, stated
+        found.append(known)
+    return found
+
+
+def _same(node: Kept, known: Kept) -> bool:
+    """Whether a node says what is known. When it was told does not count, nor from when on it holds where that is when
+    it was told."""
+    at = known.at if node.at == node.recorded else node.at
+    return replace(node, recorded=known.recorded, at=at) == known
+
+
+def _is_followed(memory: Memory, id_: str) -> bool:
+    """Whether something is known to come after a node."""
+    return any(
+        edge.earlier == id_ and edge.kind not in UNORDERED
+        for edges in (memory.by_actor.get(id_, ()), memory.by_target.get(id_, ()))
+        for edge in edges
+    )
 
 
 def _path(memory: Memory, added: dict[str, list[str]], start: str, end: str) -> list[str] | None:

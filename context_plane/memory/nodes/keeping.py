@@ -51,15 +51,21 @@ class Keeper:
         memory = self._at(view)
         return Seen(memory, view.end, view.number)
 
+    def latest(self) -> Seen:
+        """What a view of the log's head shows, for whoever has just added to it: it needs no view for that."""
+        memory = self.head(None)
+        return Seen(memory, self._history.end(memory.number) or 0, memory.number)
+
     def head(self, snapshot: Snapshot | None) -> Memory:
         """Everything up to the head of the log as it was last looked at, for whoever is about to add to it.
 
         `snapshot` is what it is loaded from, if it has not been yet."""
         with self._lock:
-            until = self._history.head
+            newer = snapshot is not None and snapshot.newest > self._history.head
+            until = self._history.refresh() if newer else self._history.head
             if self._head is None or self._erased(self._head.number, until):
                 self._head = self._load(snapshot, until)
-                self._base = max(until, snapshot.newest if snapshot else 0)
+                self._base = until
             self._catch_up(self._head, until)
             return self._head
 

@@ -28,16 +28,23 @@ class Memory:
     by_entity: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     """Time and id of the nodes that are about an entity, in order."""
     accessed: Counter[str] = field(default_factory=Counter)
+    """In how many answers each node was, of what was loaded first."""
+    later: dict[str, list[int]] = field(default_factory=dict)
+    """The log numbers of further answers that each was in."""
     since: dict[str, int] = field(default_factory=dict)
     """The log number that brought an event, of those that came after what was loaded first."""
 
     def add(self, rows: Rows, number: int | None = None) -> None:
         """Takes in what further events state, those of commit `number`. Of one id the first node stays, as of one
         identity in the log."""
-        if number is not None:
+        if number is None:
+            self.accessed.update(rows.accessed)
+        else:
             self.since.update(
                 dict.fromkeys((*(node.id for node in rows.nodes), *(e.event for e in rows.links)), number)
             )
+            for id_, count in rows.accessed.items():
+                self.later.setdefault(id_, []).extend([number] * count)
         for node in rows.nodes:
             if node.id not in self.nodes:
                 self.nodes[node.id] = node
@@ -45,7 +52,6 @@ class Memory:
                     insort(self.by_entity.setdefault(entity, []), node.order)
                 self._add(node.edges)
         self._add(rows.links)
-        self.accessed.update(rows.accessed)
 
     def _add(self, edges: Iterable[Edge]) -> None:
         for edge in edges:

@@ -7,6 +7,7 @@ Here belong the value types, their limits and their JSON. What nodes mean togeth
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +15,7 @@ from typing import Any, Final
 from context_plane.canonical import canonical
 from context_plane.errors import InputError
 from context_plane.instants import format_instant, parse_instant
+from context_plane.store.keys import MAX_ID_CHARS
 
 SOURCE: Final = "cortex/memory"
 """CloudEvents source of all memory."""
@@ -30,6 +32,8 @@ UNORDERED: Final = frozenset({CONTRADICTS})
 _MOST_ABOUT: Final = 100
 _MOST_LINKS: Final = 1_000
 _MOST_NAME: Final = 256
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -153,31 +157,41 @@ def checked(kept: Kept) -> Kept:
         raise InputError("there is nothing to remember", where="content", remedy="give a text")
     if "\0" in kept.text:
         raise InputError("the text holds a NUL character", where="content", remedy="strip \\u0000")
-    number = kept.confidence
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number <= 1:
-        raise InputError(f"the confidence is {number!r:.40}", where="confidence", remedy="give a number from 0 to 1")
+    if not kept.text.isascii() and _SURROGATE.search(kept.text):
+        raise InputError("the text holds a lone surrogate", where="content", remedy="send valid Unicode")
+    check_share(kept.confidence, "confidence")
     for name, value in (("session", kept.session), ("origin", kept.origin), ("id", kept.id)):
         if not isinstance(value, str) or len(value) > _MOST_NAME or not (value.isprintable() or not value):
             what = f"{name} is {value!r:.60}"
             raise InputError(what, where=name, remedy=f"give at most {_MOST_NAME} printable characters")
-    _check_about(kept)
+    _check_entity(kept.entity, "entity")
+    if len(kept.about) > _MOST_ABOUT:
+        raise InputError(f"it is about {len(kept.about)} entities", where="about", remedy=f"at most {_MOST_ABOUT}")
+    for entity in kept.about:
+        _check_entity(entity, "about")
     check_links(kept.id, kept.links)
     return kept
 
 
-def _check_about(kept: Kept) -> None:
-    if len(kept.about) > _MOST_ABOUT:
-        raise InputError(f"it is about {len(kept.about)} entities", where="about", remedy=f"at most {_MOST_ABOUT}")
-    for entity in kept.about:
-        kind, slash, name = entity.partition("/") if isinstance(entity, str) else ("", "", "")
-        if not (kind and slash and name and entity.isprintable()):
-            what = f"{entity!r:.80} is not an entity"
-            raise InputError(what, where="about", remedy="write it as type/id, such as customer/acme")
+def check_share(value: object, where: str) -> None:
+    """Raises `InputError` for what is no number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InputError(f"the {where} is {value!r:.40}", where=where, remedy="give a number from 0 to 1")
+
+
+def _check_entity(entity: object, where: str) -> None:
+    """As an event's subject is checked."""
+    kind, slash, name = entity.partition("/") if isinstance(entity, str) else ("", "", "")
+    if not (kind and slash and name) or len(kind + slash + name) > MAX_ID_CHARS or _CONTROL.search(kind + name):
+        what, remedy = f"{entity!r:.80} is not an entity", "write it as type/id, such as customer/acme"
+        raise InputError(what, where=where, remedy=remedy)
 
 
 def check_links(actor: str, links: Iterable[tuple[str, str]]) -> None:
     """Raises `InputError` for an edge that cannot be, whatever other nodes there are."""
     given = list(links)
+    if not isinstance(actor, str):
+        raise InputError(f"{actor!r:.60} is no node's id", where="actor", remedy="give the id of a node")
     if len(given) > _MOST_LINKS:
         raise InputError(f"there are {len(given):,} links", where="links", remedy=f"at most {_MOST_LINKS:,} a node")
     for kind, target in given:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 RECEIPT: Final = "cortex.receipt"
 _LEVEL: Final = 3
-_MOST: Final = 1 << 31
 _COLUMNS: Final = ("entity", "time", "source", "id", "type", "data")
 Row = tuple[str, int, str, str, str, str | None]
 
@@ -107,7 +106,10 @@ def decode(body: bytes | memoryview, key: str) -> Rows:
     import zstandard
 
     try:
-        plain = zstandard.ZstdDecompressor().decompress(bytes(body), max_output_size=_MOST)
+        frame = zstandard.ZstdDecompressor().decompressobj()  # takes no memory by what a damaged head says
+        plain = frame.decompress(bytes(body))
+        if not frame.eof or frame.unused_data:
+            raise ValueError("it is not one whole frame")
         head, *lines, last = (json.loads(line) for line in plain.split(b"\n"))
         if head["format"] != FORMAT:
             raise ValueError(f"format {head['format']}")
@@ -123,7 +125,9 @@ def _plain(value: Kept | Edge) -> dict[str, Any]:
     return {name: found for name, found in asdict(value).items() if found not in ("", ())}
 
 
-def _node(raw: dict[str, Any]) -> Kept:
+def _node(raw: Any) -> Kept:
+    if not isinstance(raw, dict):
+        raise TypeError("a node is no object")
     raw["about"] = tuple(raw.get("about", ()))
     raw["links"] = tuple((kind, target) for kind, target in raw.get("links", ()))
     return Kept(**raw)

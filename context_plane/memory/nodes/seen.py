@@ -7,8 +7,9 @@ nodes that edges connect, whatever their direction, and is known by its earliest
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +26,8 @@ class Node:
     kept: Kept
     superseded_by: tuple[str, ...]
     """Nodes that take its place; the first came first."""
-    conflicts: tuple[str, ...]
-    """Nodes that are current, like this one, and do not agree with it."""
     accesses: int
-    """In how many answers it was."""
+    """In how many answers it was, up to the view's log number."""
     seen: Seen
 
     @property
@@ -92,9 +91,14 @@ class Node:
         return tuple(self.seen.edges_from(self.id))
 
     @cached_property
+    def conflicts(self) -> tuple[str, ...]:
+        """Nodes that are current, like this one, and do not agree with it."""
+        return () if self.superseded_by else self.seen.conflicts(self.id)
+
+    @property
     def chain(self) -> str:
         """The id of its chain: that of the earliest node in it."""
-        return self.seen.chain(self.id)[0].id
+        return self.seen.chain_of(self.id)
 
     def to_json(self) -> dict[str, Any]:
         """As `cortex memory show --json` prints it."""
@@ -117,6 +121,10 @@ class Seen:
     """The first instant that is not seen, microseconds since 1970."""
     number: int
     """The last commit that is seen."""
+    _superseded: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    """What was found already, as in the next two: of a list of nodes the same is asked of many."""
+    _heirs: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _chains: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __contains__(self, id_: str) -> bool:
         kept = self.memory.nodes.get(id_)
@@ -127,7 +135,7 @@ class Seen:
 
     def kept(self, id_: str) -> Kept:
         """A node as it was told. Raises `NotFound` for one that is not seen."""
-        kept = self.memory.nodes.get(id_)
+        kept = self.memory.nodes.get(id_) if isinstance(id_, str) else None
         if kept is None or id_ not in self:
             future = kept is not None and self._known(id_)
             what = f"memory {id_} holds from {_time(kept)} on" if future and kept else f"there is no memory {id_!r:.80}"
@@ -140,8 +148,11 @@ class Seen:
 
     def described(self, kept: Kept) -> Node:
         """What is to be said of a node that is seen."""
-        by = self.superseded_by(kept.id)
-        return Node(kept, by, () if by else self.conflicts(kept.id), self.memory.accessed.get(kept.id, 0), self)
+        return Node(kept, self.superseded_by(kept.id), self._accesses(kept.id), self)
+
+    def _accesses(self, id_: str) -> int:
+        later = bisect_right(self.memory.later.get(id_, ()), self.number)
+        return self.memory.accessed.get(id_, 0) + later
 
     def edges_from(self, id_: str) -> Iterator[Edge]:
         """Edges whose actor it is, in order of time."""
@@ -156,31 +167,55 @@ class Seen:
 
     def superseded_by(self, id_: str) -> tuple[str, ...]:
         """The nodes that take its place, the first first."""
-        return tuple(dict.fromkeys(edge.actor for edge in self.edges_to(id_) if edge.kind == SUPERSEDES))
+        known = self._superseded.get(id_)
+        if known is None:
+            found = dict.fromkeys(edge.actor for edge in self.edges_to(id_) if edge.kind == SUPERSEDES)
+            known = self._superseded[id_] = tuple(found)
+        return known
 
     def conflicts(self, id_: str) -> tuple[str, ...]:
-        """Of a current node: the current ones that contradict it, or supersede what it supersedes."""
-        found: dict[str, None] = {}
+        """Of a current node: the current ones that contradict it, or in the end take the place of the same as it."""
+        found = {e.target for e in self.edges_from(id_) if e.kind == CONTRADICTS}
+        found |= {e.actor for e in self.edges_to(id_) if e.kind == CONTRADICTS}
+        found = {other for other in found if not self.superseded_by(other)}
         for edge in self.edges_from(id_):
-            if edge.kind == CONTRADICTS:
-                found[edge.target] = None
-            elif edge.kind == SUPERSEDES:
-                found |= dict.fromkeys(by for by in self.superseded_by(edge.target) if by != id_)
-        found |= {edge.actor: None for edge in self.edges_to(id_) if edge.kind == CONTRADICTS}
-        return tuple(sorted(other for other in found if not self.superseded_by(other)))
+            if edge.kind == SUPERSEDES:
+                found |= self._rivals(edge.target)
+        return tuple(sorted(found - {id_}))
+
+    def _rivals(self, id_: str) -> frozenset[str]:
+        """The current nodes that in the end take the place of a node, or of what that took the place of."""
+        known = self._heirs.get(id_)
+        if known is None:
+            before = self._along({id_}, lambda each: (e.target for e in self.edges_from(each) if e.kind == SUPERSEDES))
+            after = self._along(before, self.superseded_by)
+            known = self._heirs[id_] = frozenset(each for each in after if not self.superseded_by(each))
+        return known
+
+    def _along(self, start: set[str], near: Callable[[str], Iterable[str]]) -> set[str]:
+        """Some nodes, and all that are come to from them."""
+        found, todo = set(start), list(start)
+        while todo:
+            fresh = set(near(todo.pop())) - found
+            found |= fresh
+            todo += fresh
+        return found
+
+    def chain_of(self, id_: str) -> str:
+        """The id of a node's chain: that of the earliest node in it. Raises `NotFound`."""
+        if id_ not in self._chains:
+            chain = self.chain(id_)
+            self._chains.update((kept.id, chain[0].id) for kept in chain)
+        return self._chains[id_]
 
     def chain(self, id_: str) -> list[Kept]:
         """All nodes that edges connect with one, in order. Raises `NotFound`."""
-        found = {id_: self.kept(id_)}
-        todo = [id_]
-        while todo:
-            at = todo.pop()
-            near = [edge.target for edge in self.edges_from(at)] + [edge.actor for edge in self.edges_to(at)]
-            for each in near:
-                if each not in found:
-                    found[each] = self.kept(each)
-                    todo.append(each)
-        return sorted(found.values(), key=lambda kept: kept.order)
+        found = self._along({self.kept(id_).id}, self._near)
+        return sorted(map(self.kept, found), key=lambda kept: kept.order)
+
+    def _near(self, id_: str) -> Iterator[str]:
+        yield from (edge.target for edge in self.edges_from(id_))
+        yield from (edge.actor for edge in self.edges_to(id_))
 
     def about(self, entity: str) -> list[Kept]:
         """The nodes about an entity, in order."""

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _NAMES_KEPT: Final = 20_000
 _CUTS_KEPT: Final = 16
+_CHOSEN_KEPT: Final = 4
+_SCANNED: Final = 4_096
+"""Rows that are gone through sooner than it takes to remember which of them were chosen."""
 _SAMPLED: Final = 1_024
 BEGINNING: Final = -(1 << 62)
 END: Final = 1 << 62
@@ -86,6 +89,8 @@ class Index:
         self._names: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
         self._rooms: list[Room] = []
+        self.chosen: dict[tuple[Any, Any], Array] = {}
+        """Rows by types and labels asked for, where nothing else is: what is not of the plane's own, what is memory."""
 
     @property
     def rows(self) -> int:
@@ -226,6 +231,9 @@ class Index:
         whole = filters.entities is None and since <= self.first and until > self.last
         if whole and type_ok is None and label_ok is None and self.hidden is None:
             return None
+        kind = (filters.types, filters.labels)
+        if whole and (known := self.chosen.get(kind)) is not None:
+            return known
         entities = self._all_entities if filters.entities is None else self.entities(filters.entities)
         a = self.a
         count = kernels.select(
@@ -234,7 +242,13 @@ class Index:
             room.rows,
         )  # fmt: skip
         rows: Array = room.rows[:count]
-        return rows if self.hidden is None else rows[self.hidden[rows] == 0].astype(np.int32)
+        if self.hidden is not None:
+            rows = rows[self.hidden[rows] == 0].astype(np.int32)
+        if whole and self.rows > _SCANNED:
+            if len(self.chosen) >= _CHOSEN_KEPT:
+                self.chosen.pop(next(iter(self.chosen)), None)
+            rows = self.chosen[kind] = rows.copy()
+        return rows
 
     @cached_property
     def _all_entities(self) -> Array:
@@ -306,7 +320,7 @@ class Index:
     def held(self) -> int:
         """Bytes of memory that are this process's own. Arrays over a memory-mapped file are not: the system takes their
         memory back when it needs it."""
-        arrays = [*self.shard.arrays.values(), self.all_rows, *self._spans.values()]
+        arrays = [*self.shard.arrays.values(), self.all_rows, *self._spans.values(), *list(self.chosen.values())]
         more = 0 if self.twins is None else self.twins.nbytes
         arrays += [each for each in (self.vectors, self.hidden, self.counted, self.ungraphed) if each is not None]
         for name in ("order_of_keys", "order_of_chains", "sample"):

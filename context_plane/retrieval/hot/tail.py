@@ -101,7 +101,7 @@ def _hiding(base: Index, rows: Array) -> Index:
     hidden[rows] = 1
     index = copy.copy(base)
     index.hidden = hidden
-    index.totals = {}
+    index.totals, index.chosen = {}, {}
     return index
 
 

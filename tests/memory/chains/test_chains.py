@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -210,6 +211,26 @@ def test_columns_that_a_mapping_declares_are_links(plane: ContextPlane) -> None:
 
 
 @pytest.mark.parametrize("form", ["cloudevents", "jsonl"])
+def test_texts_that_a_file_declares_are_read(plane: ContextPlane, form: str, tmp_path: Path) -> None:
+    """Instead of the event's own text; the columns of a mapping are kept for it."""
+    rows = "" if form == "cloudevents" else 'subject: "{key}"\ntype: note\ntime: at\ntext: title\ndata: []\n'
+    sources = plane.settings.sources
+    sources.mkdir(parents=True, exist_ok=True)
+    (sources / "desk.yaml").write_text(f"source: desk\nformat: {form}\n{rows}texts: [text, body]\n")
+    if form == "cloudevents":
+        told = event(7, "issue/a/b#12", "See #1", body="Fixes #2", other="Fixes #3")
+        plane.ingest("acme", [{**told, "source": "desk"}])
+    else:
+        row = {"key": "issue/a/b#12", "at": "2026-03-08T10:00:00Z", "title": "See #1", "body": "Fixes #2", "more": "#3"}
+        (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+        plane.ingest("acme", tmp_path / "rows.jsonl", source="desk")
+    found = plane.chain("acme", "issue/a/b#12", depth=1)
+    assert [(step.edge.kind, step.thing.id, step.edge.link.evidence.field) for step in found.steps] == [
+        ("closes", "issue/a/b#2", "body"), ("refs", "issue/a/b#1", "text"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["cloudevents", "jsonl"])
 def test_references_that_a_file_declares_are_found(plane: ContextPlane, form: str) -> None:
     """As in Jira, where nothing follows from an entity's own id; in a mapping or for events as they come."""
     rows = "" if form == "cloudevents" else 'subject: "issue/{key}"\ntype: issue\ntime: at\n'
@@ -233,6 +254,7 @@ def test_references_that_a_file_declares_are_found(plane: ContextPlane, form: st
         ('references: [{written: "AUTH", entity: "issue/AUTH"}]', "no placeholder"),
         ('references: [{written: "A-{number}", entity: "issue/A-{digits}"}]', "is not in what is written"),
         ("links: {parent: data.epic}", "would be a field of that name inside the data"),
+        ("texts: [data.body]", "would be a field of that name inside the data"),
         ("", "it declares nothing"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,9 +22,10 @@ from context_plane.instants import DAY, format_instant
 from context_plane.log.commits import CommitRecord
 from context_plane.memory.chains import loading, part
 from context_plane.memory.chains.graph import Edge, Graph, Thing, of_events
-from context_plane.memory.links.declared import Declared, Linking
+from context_plane.memory.links.declared import Linking
+from context_plane.memory.links.link import Evidence, Found, Target
 from context_plane.parts.daily import chosen
-from context_plane.parts.part import DAILY, LINKS, MONTHS, YEARS, Part, day_number
+from context_plane.parts.part import LINKS, MONTHS, YEARS, Part, day_number
 from context_plane.store import keys
 
 START = day_number("2025-12-29") * DAY
@@ -150,3 +152,233 @@ def test_parts_and_tail_are_all_events(steps: list[Any], data: st.DataObject) ->
         for _ in range(3):
             cut = START + data.draw(st.integers(-1, 8 * 4)) * (DAY // 4) + data.draw(st.integers(0, 1))
             check(plane, as_of=cut, known_at=data.draw(st.integers(1, head)))
+
+
+def story(days: Sequence[int], seed: int = 1) -> list[dict[str, Any]]:
+    """Two or three events of each day."""
+    chance = Random(seed)
+    found = []
+    for day in days:
+        for _ in range(chance.randint(2, 3)):
+            at = START + day * DAY + chance.choice([0, DAY // 3, DAY - 1])
+            data = chance.choice([{}, {"parent": "#1"}])
+            found.append(event(seed * 1_000 + len(found), at, chance.choice(ENTITIES), chance.choice(TEXTS), **data))
+    return found
+
+
+def read(plane: ContextPlane) -> list[int | None]:
+    """Of the parts that a reader reads: how many days lie before the last one of compacted ones, `None` for a day's."""
+    snapshot = plane.snapshot("acme")
+    assert snapshot is not None
+    return [None if part.last is None else part.last - START // DAY for part in chosen(LINKS, snapshot.catalog)]
+
+
+def test_months_and_years_are_one_part_each(plane: ContextPlane) -> None:
+    """A year that is over, a month that is over, the running month but for its newest day."""
+    plane.ingest("acme", story([*range(-40, -38), *range(3), *range(10, 14), *range(35, 39)]))
+    materialize(plane)
+    assert read(plane) == [2, 33, 37, None]
+    assert len(parts(plane)) == 13
+    assert (len(parts(plane, LINKS + MONTHS)), len(parts(plane, LINKS + YEARS))) == (4, 1)
+    check(plane)
+    for day in (0, 1, 2, 5, 12, 36):
+        check(plane, as_of=START + day * DAY + DAY // 2)
+    plane.ingest("acme", [event(1, START + DAY, ENTITIES[0], "Fixes #4")])
+    check(plane)
+    materialize(plane)
+    assert read(plane) == [2, 33, 37, None]
+    check(plane)
+
+
+def test_bytes_do_not_depend_on_how_it_came_about(plane: ContextPlane, tmp_path: Path) -> None:
+    """All at once, or in another order and materialized in between: the same parts."""
+    events = story(range(28, 36))
+    plane.ingest("acme", events)
+    materialize(plane)
+    with plane_of(tmp_path / "other") as other:
+        for at in (2, 0, 1):
+            other.ingest("acme", list(reversed(events[at::3])))
+            materialize(other)
+        for name in (LINKS, LINKS + MONTHS):
+            assert [each.version for each in parts(plane, name).values()] == [
+                each.version for each in parts(other, name).values()
+            ]
+
+
+def test_the_order_of_rows_changes_no_bytes(plane: ContextPlane) -> None:
+    """A part is a function of the set of its events."""
+    plane.ingest("acme", story(range(5)))
+    rows = plane._known("acme").view().events()
+    shuffled = rows.take(Random(3).sample(range(len(rows)), len(rows)))
+    linking = plane.home.linking()
+    told, body = part.rows_of(rows, linking), part.encode(part.rows_of(rows, linking), {})
+    assert part.encode(part.rows_of(shuffled, linking), {}) == body
+    assert part.decode(memoryview(body), "x").equals(told)
+    empty = part.rows_of(rows.slice(0, 0), linking)
+    assert part.decode(memoryview(part.encode(empty, {})), "x").equals(empty)
+
+
+def test_what_is_no_part_is_refused(plane: ContextPlane) -> None:
+    """With the key that it lies under."""
+    plane.ingest("acme", story([0]))
+    whole = part.encode(part.rows_of(plane._known("acme").view().events(), Linking()), {})
+    for body in (b"", whole[:-9], b"PAR1" + whole[4:-8] + b"\0" * 8, pq_of(pa.table({"a": [1]}))):
+        with pytest.raises(Corrupt) as error:
+            part.decode(memoryview(body), "a key")
+        assert error.value.where == "a key"
+
+
+def pq_of(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
+
+
+def test_nothing_is_built_where_nothing_is_new(plane: ContextPlane) -> None:
+    """Neither a part nor a note; and one event rebuilds one day."""
+    plane.ingest("acme", story(range(5)))
+    materialize(plane)
+    stored = list(plane.store.list("tenants/acme/"))
+    built = plane.builder("acme").links(EVERYTHING)
+    assert (built.parts, built.unchanged) == ((), 5)
+    assert plane.builder("acme").publish() is None
+    assert list(plane.store.list("tenants/acme/")) == stored
+    plane.ingest("acme", [event(1, START + DAY, ENTITIES[0], "Fixes #4")])
+    builder = plane.builder("acme")
+    builder.timeline(EVERYTHING)
+    assert [each.day - START // DAY for each in builder.links(EVERYTHING).parts] == [1]
+
+
+def test_another_declaration_is_a_backfill_and_the_old_one_serves(plane: ContextPlane) -> None:
+    """Until all days are there; what readers see is what is declared now, from the events."""
+    plane.ingest("acme", story(range(6)))
+    materialize(plane)
+    old = parts(plane)
+    (plane.settings.sources / "issues.yaml").write_text(MAPPING.replace("parent: parent", "made_of: parent"), "utf-8")
+    assert {edge.kind for edge in check(plane).edges()} > {"made_of"}
+    days = START // DAY, START // DAY + 2
+    builder = plane.builder("acme")
+    assert builder.stale().memory[LINKS] == tuple(range(days[0], days[0] + 6))
+    builder.links(days)
+    assert builder.publish() is None
+    assert parts(plane) == old
+    check(plane)
+    materialize(plane)
+    assert parts(plane).keys() == old.keys()
+    assert not plane.builder("acme").stale()
+    assert {edge.kind for edge in check(plane).edges()} > {"made_of"}
+
+
+def test_the_first_parts_are_taken_together(plane: ContextPlane) -> None:
+    """A home that was published before there were such parts goes on while they are built."""
+    plane.ingest("acme", story(range(4)))
+    builder = plane.builder("acme")
+    builder._memory = None
+    assert not builder.stale().memory
+    builder.build(EVERYTHING)
+    before = builder.publish()
+    assert before is not None
+    assert not {*before.catalog.parts} & {LINKS}
+    check(plane)
+    plane.ingest("acme", story([9], seed=2))
+    builder = plane.builder("acme")
+    builder.build((START // DAY + 9, START // DAY + 9))
+    now = builder.publish()
+    assert now is not None
+    assert (now.log, {*now.catalog.parts} & {LINKS}) == (2, set())
+    assert not builder.unpublished()
+    check(plane)
+    materialize(plane)
+    assert len(parts(plane)) == 5
+    check(plane)
+
+
+def test_a_builder_without_a_home_goes_on_with_what_is_published(plane: ContextPlane, tmp_path: Path) -> None:
+    """And so does a reader: both were given the store alone."""
+    plane.ingest("acme", story(range(4)))
+    materialize(plane)
+    with ContextPlane(replace(plane.settings, home=tmp_path / "none")) as worker:
+        worker._store = plane.store
+        assert worker.builder("acme").linking == plane.home.linking()
+        assert not worker.builder("acme").stale()
+        found, told = worker._graph(worker._known("acme").view()), plane._graph(plane._known("acme").view())
+        assert list(found.edges()) == list(told.edges())
+
+
+def test_a_part_is_read_once(plane: ContextPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a commit nor another instant makes a reader read the parts again."""
+    plane.ingest("acme", story(range(4)))
+    materialize(plane)
+    check(plane)
+    monkeypatch.setattr(loading, "open_part", None)
+    plane.ingest("acme", [event(1, START + DAY, ENTITIES[0], "Fixes #4")])
+    check(plane)
+    check(plane, as_of=START + DAY)
+
+
+def test_what_was_erased_is_in_no_chain(plane: ContextPlane) -> None:
+    """At once, also where it is published before it is built anew; other days keep their parts."""
+    plane.ingest("acme", [*story(range(4)), event(1, START, "issue/a/b#77", "Fixes #1")])
+    materialize(plane)
+    before = parts(plane)
+    erase(plane, "issue/a/b#77")
+    for act in (lambda: None, plane.builder("acme").publish, lambda: materialize(plane)):
+        act()
+        graph = check(plane)
+        assert "issue/a/b#77" not in graph
+        assert "issue/a/b#77" not in {edge.actor for edge in graph.edges()}
+    changed = [day - START // DAY for day, each in parts(plane).items() if each.version != before[day].version]
+    assert changed == [0]
+
+
+def test_a_plugin_is_part_of_what_a_part_is_made_by(plane: ContextPlane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links of another version of it are built anew; a reader that has another folds the events."""
+
+    class Guess:
+        def __init__(self, version: int) -> None:
+            self.id = f"guess/{version}"
+            self.asked = 0
+
+        def extract(self, said: Any) -> Iterator[Found]:
+            self.asked += 1
+            yield Found(Evidence("text"), f"led_to_{self.id[-1]}", Target("idea/x", entity="idea/x"), rule="guess")
+
+    plane.ingest("acme", story(range(3)))
+    opened = Guess(1)
+    monkeypatch.setattr("context_plane.memory.links.extractor.open_extractor", lambda _: opened)
+    monkeypatch.setattr(loading, "open_extractor", lambda _: opened)
+    monkeypatch.setattr(plane.home, "linking", lambda: Linking("guess"))
+    materialize(plane)
+    asked = opened.asked
+    assert {edge.kind for edge in plane._graph(plane._known("acme").view()).edges()} == {"led_to_1"}
+    assert opened.asked == asked
+    opened = Guess(2)
+    assert len(plane.builder("acme").stale().memory[LINKS]) == 3
+    plane._graphs.clear()
+    assert {edge.kind for edge in plane._graph(plane._known("acme").view()).edges()} == {"led_to_2"}
+    assert opened.asked == len(story(range(3)))
+
+
+def test_a_model_that_says_one_thing_and_then_another_fails_its_check(
+    plane: ContextPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such links are not published."""
+
+    class Moody:
+        id = "moody"
+        asked = 0
+
+        def extract(self, said: Any) -> Iterator[Found]:
+            self.asked += 1
+            yield Found(Evidence("text"), f"kind_{self.asked}", Target("x"), rule="moody")
+
+    moody = Moody()
+    monkeypatch.setattr("context_plane.memory.links.extractor.open_extractor", lambda _: moody)
+    plane.ingest("acme", story(range(2)))
+    builder = plane.builder("acme")
+    builder.timeline(EVERYTHING)
+    for each in builder.links(EVERYTHING).parts:
+        assert each.checks == {"row_count": True, "stated": True, "deterministic": False}
+    builder.publish()
+    assert parts(plane) == {}

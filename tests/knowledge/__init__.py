@@ -1,0 +1,1 @@
+"""Tests of `context_plane.knowledge`."""

@@ -1,0 +1,1 @@
+"""Nodes of memory and their edges."""
