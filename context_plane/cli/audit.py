@@ -106,5 +106,5 @@ def _show(receipt: Receipt) -> None:
     say(f"log number {receipt.number:,}, as of {format_instant(receipt.as_of)}, {receipt.tokens:,} tokens")
     say(f"sha256 {receipt.sha256}")
     for item in receipt.items:
-        named = " ".join(str(item[key]) for key in ("source", "id", "name", "topic") if item.get(key))
+        named = " ".join(str(item[key]) for key in ("source", "id", "name", "topic", "package") if item.get(key))
         say(f"{item['section']}  {item['kind']} {named}  {item['tokens']:,} tokens")

@@ -118,7 +118,7 @@ class Answering(Packing):
                 view.events,
                 lambda: self._seen(view),
                 lambda: None if spec is None else state.bundles.one(view, spec, found.request.entity),
-                lambda name, version: self._package_text(view, name, version),
+                lambda item: self._packed_text(view, item["package"], item["version"], item["recipe"]).strip(),
                 frozenset(removed(state.history.records(found.number))[0]),
             ),
         )
@@ -251,11 +251,23 @@ class Answering(Packing):
         )
         return named(topics, best) if topics else found(best)
 
-    def _packages(self, view: View, asked: Request) -> list[tuple[Item, Ref]]:  # noqa: ARG002
-        return []
+    def _packages(self, view: View, asked: Request) -> list[tuple[Item, Ref]]:
+        """The packages that were named, each whole, with what they are compiled by."""
+        from context_plane.bundles.viewport.sections import Item
 
-    def _package_text(self, view: View, name: str, version: str) -> str:
-        raise NotFound(f"there is no package {name!r:.80}", where=f"tenant {view.tenant}", remedy="import it again")
+        if not asked.packages:
+            return []
+        shelf = self._shelf(view)
+        found: list[tuple[Item, Ref]] = []
+        for name in asked.packages:
+            made = shelf.compiled(name)
+            recipe = {each: declared.to_json() for each, declared in shelf.recipe(name).items()}
+            ref = {"kind": "package", "package": name, "version": made.version, "recipe": recipe}
+            says = tuple(
+                f"{fact.source} {fact.id}" for part in made.parts for piece in part.pieces for fact in piece.facts
+            )
+            found.append((Item(name, made.text.strip(), mandatory=True, says=says), ref))
+        return found
 
 
 def _texts(receipt: Receipt, sections: Sequence[Any], texts: dict[tuple[str, str], str]) -> tuple[tuple[str, ...], ...]:

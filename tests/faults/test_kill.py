@@ -18,11 +18,12 @@ from context_plane.plane import ContextPlane
 from context_plane.retrieval.building.lance import open_table
 from context_plane.store import keys
 from context_plane.store.faults import FAULT_POINTS, VARIABLE
-from tests.faults.worker import SOURCE, SPEC
+from tests.faults.worker import PACKAGE, SOURCE, SPEC
 
 REPOSITORY = Path(__file__).parents[2]
 INGEST = sorted(name for name in FAULT_POINTS if name.startswith(("ingest.", "store.")))
-MATERIALIZE = sorted(name for name in FAULT_POINTS if not name.startswith("ingest."))
+MATERIALIZE = sorted(name for name in FAULT_POINTS if not name.startswith(("ingest.", "package.")))
+PACKAGE_BUILD = sorted(name for name in FAULT_POINTS if name.startswith("package."))
 
 
 def start(home: Path, *job: str, fault: str | None = None) -> subprocess.Popen[str]:
@@ -134,6 +135,29 @@ def test_killed_materialization(home: Path, tmp_path_factory: pytest.TempPathFac
         snapshot = plane.snapshot("acme")
         assert snapshot is not None
         assert snapshot.log == 2
+
+
+@pytest.mark.parametrize("point", PACKAGE_BUILD)
+def test_killed_package_build(home: Path, point: str) -> None:
+    """Readers are served the package as it is, whatever of it was kept; the next build keeps one version more."""
+    (home / "packages").mkdir()
+    (home / "packages" / "numbers.yaml").write_text(PACKAGE)
+    run(home, "ingest", "0", "30")
+    assert run(home, "package") == {"team/numbers": True}
+    run(home, "ingest", "30", "60")
+
+    def text() -> str:
+        with ContextPlane.open(home) as plane:
+            return plane.package("acme", "team/numbers").text
+
+    expected = text()
+    assert run(home, "package", fault=point) is None, f"{point} was not reached"
+    assert text() == expected
+    run(home, "package")
+    assert text() == expected
+    with ContextPlane.open(home) as plane:
+        assert plane.packages("acme")[0].freshness.state == "fresh"
+        assert plane.verify_package("acme", "team/numbers").equal
 
 
 def test_four_processes_ingest_overlapping_batches(home: Path) -> None:

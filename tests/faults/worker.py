@@ -32,6 +32,13 @@ links: {caused_by: after}
 """
 
 
+PACKAGE = """\
+package: team/numbers
+scope: team
+queries: [{query: number, k: 100}]
+"""
+
+
 def event(number: int) -> dict[str, Any]:
     """Event `number`: one of 5 customers, one of 6 days."""
     return {
@@ -70,13 +77,18 @@ def materialize(plane: ContextPlane) -> dict[str, Any]:
     return {"snapshot": snapshot.number if snapshot else None}
 
 
+def package(plane: ContextPlane) -> dict[str, Any]:
+    """Builds the packages that are stale."""
+    return {each.name: each.new for each in plane.build_packages("acme", table=False)}
+
+
 def main(home: str, job: str, *arguments: str) -> None:
     """Runs one job."""
     checkpoints.EVERY = 2  # type: ignore[misc]
     lance._MADE_WITHIN = 0.2  # type: ignore[misc]
     near.LEAST = 8  # type: ignore[misc]
     fold._UNGRAPHED = 8  # type: ignore[misc]
-    jobs: dict[str, Any] = {"ingest": ingest, "overlapping": overlapping, "materialize": materialize}
+    jobs: dict[str, Any] = {each.__name__: each for each in (ingest, overlapping, materialize, package)}
     print(json.dumps(jobs[job](ContextPlane.open(home), *arguments)), flush=True)  # noqa: T201
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from context_plane.bundles.answers.gathering import INSTRUCTIONS
 from context_plane.bundles.answers.receipt import Receipt, framed
 from context_plane.bundles.viewport.budget import Report
 from context_plane.instants import format_instant
+
+_INTERNAL: Final = ("id", "span", "field", "since", "title", "recipe")
+"""Of an item, what only replaying needs."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Context:
 
 
 def _shown(item: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: value for key, value in item.items() if key not in ("id", "span", "field", "since", "title")}
+    shown = {key: value for key, value in item.items() if key not in _INTERNAL}
     if "id" in item:
         shown["node_id" if item["kind"] == "memory" else "event_id"] = item["id"]
     if "time" in item:

@@ -103,7 +103,10 @@ def _nodes(recalled: Sequence[Recalled]) -> list[tuple[Item, Ref]]:
     found = sorted(recalled, key=lambda each: (each.node.at, each.id))
     return [
         (
-            Item(each.id, lines.of_node(each.node), value=each.score, same_as=f"says {each.text}"),
+            Item(
+                each.id, lines.of_node(each.node), value=each.score, same_as=f"says {each.text}",
+                says=(f"cortex/memory {each.id}",),
+            ),
             {
                 "kind": "memory", "id": each.id, "entity": each.node.entity, "time": each.node.at,
                 "source": "cortex/memory", "chain": each.node.chain, "score": each.score,
@@ -118,7 +121,10 @@ def _events(hits: Sequence[Hit]) -> list[tuple[Item, Ref]]:
     found = sorted(hits, key=lambda hit: (hit.at, hit.source, hit.event_id))
     return [
         (
-            Item(f"{hit.source}/{hit.event_id}", lines.of_event(hit.at, hit.type, hit.text), value=hit.score),
+            Item(
+                f"{hit.source}/{hit.event_id}", lines.of_event(hit.at, hit.type, hit.text), value=hit.score,
+                says=(f"{hit.source} {hit.event_id}",),
+            ),
             {
                 "kind": "event", "id": hit.event_id, "entity": hit.entity, "time": hit.at, "source": hit.source,
                 "score": hit.score,

@@ -35,7 +35,10 @@ def named(topics: Sequence[Topic], passages: Sequence[Passage]) -> list[tuple[It
 
 
 def _chunk(topic: str, entity: str, at: int, chunk: Chunk, score: float) -> tuple[Item, Ref]:
-    item = Item(chunk.event_id, lines.of_chunk(topic, chunk.heading, chunk.text), value=score)
+    item = Item(
+        chunk.event_id, lines.of_chunk(topic, chunk.heading, chunk.text), value=score,
+        says=(f"cortex/knowledge {chunk.event_id}",),
+    )  # fmt: skip
     ref = {
         "kind": "knowledge", "id": chunk.event_id, "entity": entity, "time": at, "source": "cortex/knowledge",
         "topic": topic, "score": score,

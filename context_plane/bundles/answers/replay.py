@@ -54,8 +54,8 @@ class Recorded:
     """Rows of the timeline of an entity in [first, end)."""
     seen: Callable[[], Seen]
     bundle: Callable[[], Bundle | None]
-    package: Callable[[str, str], str]
-    """The text of a package's version. Raises `NotFound`."""
+    package: Callable[[Mapping[str, Any]], str]
+    """The text of the package that an item names. Raises `NotFound`."""
     erased: frozenset[str] = frozenset()
     """Entities that were erased since: what an old view would still show of them is not shown."""
 
@@ -120,7 +120,7 @@ class _Reader:
             case "link":
                 return self._of_link(item)
             case "package":
-                return self._recorded.package(item["name"], item["version"])
+                return self._recorded.package(item)
         raise KeyError(f"{section}: {item['kind']}")
 
     def _refuse_erased(self, item: Mapping[str, Any]) -> None:

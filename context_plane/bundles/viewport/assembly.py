@@ -126,6 +126,8 @@ class _Choice:
         """Whether another item that was taken says the same; keeps that it does."""
         keys = [f"text {each.item.text}"] + ([] if each.item.same_as is None else [f"key {each.item.same_as}"])
         first = next((self.said[key] for key in keys if key in self.said), None)
+        if first is None and each.item.says and all(f"fact {fact}" in self.said for fact in each.item.says):
+            first = self.said[f"fact {each.item.says[0]}"]
         if first is not None:
             self.why[each.place] = f"{first} says the same"
         return first is not None
@@ -140,6 +142,8 @@ class _Choice:
         self.said[f"text {each.item.text}"] = about
         if each.item.same_as is not None:
             self.said[f"key {each.item.same_as}"] = about
+        for fact in each.item.says:
+            self.said.setdefault(f"fact {fact}", about)
 
     def text(self) -> str:
         """The text of what was taken."""

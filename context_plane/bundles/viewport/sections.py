@@ -31,6 +31,8 @@ class Item:
     same_as: str | None = None
     """What it says, if another item may say the same: of all with this key, and of those with the very same text, the
     first by the order of choice is taken."""
+    says: tuple[str, ...] = ()
+    """The facts in it, by whatever they are known by: an item of which all facts are said already is not taken."""
 
 
 @dataclass(frozen=True)

@@ -301,3 +301,57 @@ def test_whatever_is_said_replays(
         assert count(found.text) == found.tokens <= budget
         replayed = plane.replay(found.receipt)
         assert (replayed.equal, replayed.text) == (True, found.text)
+
+
+POLICY = "# Upgrades\n\n## Discounts\n\nOffer 10 % for annual billing, never more.\n"
+
+
+@pytest.fixture
+def informed(plane: ContextPlane, tmp_path: Path) -> ContextPlane:
+    """The plane with a topic, and a package of it and of a memory."""
+    home = tmp_path / "home"
+    for folder in ("knowledge", "packages"):
+        (home / folder).mkdir()
+    (home / "knowledge" / "upgrades.md").write_text(POLICY)
+    (home / "packages" / "sales.yaml").write_text("package: sales\nscope: team\nknowledge: [upgrades]\nchains: [m1]\n")
+    plane.learn("acme")
+    return plane
+
+
+def test_knowledge_that_answers_the_goal_is_in_it(informed: ContextPlane) -> None:
+    """Under the path of its headings; and what was named must be there, goal or none."""
+    found = informed.context("acme", ACME, "which discount for annual billing?", max_tokens=600)
+    assert "<knowledge>\n[upgrades > " in found.text
+    assert "knowledge" not in informed.context("acme", ACME, max_tokens=600).plan["candidates"]
+    named = informed.context("acme", ACME, max_tokens=600, knowledge="upgrades")
+    assert "never more" in named.text
+
+
+def test_a_package_is_whole_and_says_things_once(informed: ContextPlane) -> None:
+    """What it says of topics and memories is not said beside it, and the report says so."""
+    found = informed.context("acme", ACME, "discount for billing", max_tokens=700, packages="sales")
+    assert found.text.count("never more") == 1
+    left = found.budget.to_dict()["sections"]
+    assert {each["why"] for each in left["knowledge"]["left_out"]} == {"package/sales says the same"}
+    assert informed.package("acme", "sales").accesses == 1
+    with pytest.raises(Infeasible, match="give at least"):
+        informed.context("acme", ACME, max_tokens=20, packages="sales")
+    with pytest.raises(NotFound, match="no package sale"):
+        informed.context("acme", ACME, packages="sale")
+
+
+def test_answers_with_knowledge_and_packages_replay(informed: ContextPlane, tmp_path: Path) -> None:
+    """Although the topic has another version now, the memory another successor and the package another declaration."""
+    first = [
+        informed.context("acme", ACME, "discount", max_tokens=700, packages="sales"),
+        informed.context("acme", ACME, "discount for annual billing", max_tokens=400),
+    ]
+    home = tmp_path / "home"
+    (home / "knowledge" / "upgrades.md").write_text("# Upgrades\n\nNo discounts any more.\n")
+    (home / "packages" / "sales.yaml").write_text("package: sales\nscope: team\nknowledge: [upgrades]\n")
+    informed.learn("acme")
+    informed.remember("acme", ACME, "Prefers to pay yearly", type="correction", supersedes="m1")
+    materialize(informed)
+    with ContextPlane.open(home, grain="day") as other:
+        for each in first:
+            assert other.replay(each.receipt).equal

@@ -203,3 +203,12 @@ def test_tokens_that_are_known_are_not_counted_again() -> None:
     viewport = assemble([Section("events", (long, Item("b", "b", value=1)))], 12)
     assert viewport.tokens <= 12
     assert why(viewport)["events/a"] != CHOSEN or viewport.tokens == count(viewport.text)
+
+
+def test_what_is_said_by_parts_is_not_said_again() -> None:
+    """An item is left out where all of its facts are in others, and taken where one is not."""
+    whole = Section("package", (Item("p", "one and two", mandatory=True, says=("1", "2")),), priority=2)
+    parts = Section("events", (Item("a", "one", says=("1",)), Item("b", "two, three", says=("2", "3"))), priority=1)
+    found = why(assemble([whole, parts], 100))
+    assert found["events/a"] == "package/p says the same"
+    assert found["events/b"] == CHOSEN

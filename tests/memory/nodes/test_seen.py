@@ -14,7 +14,7 @@ from context_plane.memory.nodes.memory import Memory
 from context_plane.memory.nodes.node import Edge, Kept
 from context_plane.memory.nodes.part import Rows
 from context_plane.memory.nodes.seen import Seen
-from tests.memory.nodes.world import INSTANTS, NAMES, Model, edges, kept, link, memory_of, said, seen_of
+from tests.memory.nodes.world import INSTANTS, NAMES, Model, edges, kept, kinds, link, memory_of, said, seen_of
 
 Commit = tuple[list[Kept], list[Edge], dict[str, int]]
 
@@ -28,14 +28,14 @@ def logs(draw: st.DrawFn) -> list[Commit]:
         rows = Rows()
         if what == "n" and names:
             name, entity = names.pop(0), draw(st.sampled_from(["customer/a", "customer/b"]))
-            near = draw(st.lists(edges(), max_size=3))
-            links = dict.fromkeys((e.kind, e.target) for e in near if e.target in memory.nodes)
+            near = draw(st.lists(st.tuples(kinds, st.sampled_from(sorted(memory.nodes))), max_size=2)) if memory else []
+            links = dict.fromkeys(near)
             node = kept(name, draw(INSTANTS), *links, entity=entity, about=draw(st.sampled_from([(), ("customer/c",)])))
             rows = Rows((node,))
-        elif what == "l":
-            edge = draw(edges())
+        elif what == "l" and len(memory) > 1:
+            edge = draw(edges("".join(memory.nodes)))
             rows = Rows((), (edge,) if edge not in memory.by_actor.get(edge.actor, ()) else ())
-        elif what == "r" and memory.nodes:
+        elif what == "r" and memory:
             rows = Rows((), (), {draw(st.sampled_from(sorted(memory.nodes))): draw(st.integers(1, 2))})
         try:
             check(memory, rows.nodes, rows.links)
@@ -122,6 +122,8 @@ def test_a_node_is_seen_from_when_on_it_holds() -> None:
     early = [link("b", "refines", "a", 1)]
     assert [list(seen_of(nodes, early, cut=cut).edges_to("a")) for cut in (2, 5)] == [[], []]
     assert [e.kind for e in seen_of(nodes, early, cut=6).edges_to("a")] == ["refines", "supersedes"]
+    late = [link("b", "refines", "a", 7)]
+    assert [len(list(seen_of(nodes, late, cut=cut).edges_to("a"))) for cut in (5, 6, 7, 8)] == [0, 1, 1, 2]
 
 
 def test_what_is_not_seen_says_why() -> None:

@@ -17,7 +17,7 @@ from context_plane.log.commits import CommitRecord
 from context_plane.memory.nodes.keeping import _events
 from context_plane.memory.nodes.part import fold
 from context_plane.store import keys
-from tests.memory.nodes.world import FAR, NAMES, START, Model, edges, ids, materialize, opened, said, shown
+from tests.memory.nodes.world import FAR, START, Model, edges, ids, materialize, opened, said, shown
 
 
 def test_materialized_or_not_is_the_same(told: ContextPlane, tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_what_is_erased_is_forgotten(tmp_path: Path) -> None:
 
 actions = st.lists(
     st.one_of(
-        st.tuples(st.just("tell"), st.sampled_from(NAMES), st.integers(0, 3), st.lists(edges(), max_size=2)),
-        st.tuples(st.just("link"), edges()),
+        st.tuples(st.just("tell"), st.sampled_from("abcd"), st.integers(0, 3), st.lists(edges("abcd"), max_size=2)),
+        st.tuples(st.just("link"), edges("abcd")),
         st.just(("build",)),
         st.just(("other",)),
     ),

@@ -75,9 +75,9 @@ kinds = st.sampled_from(KINDS)
 
 
 @st.composite
-def edges(draw: st.DrawFn) -> Edge:
+def edges(draw: st.DrawFn, names: str = NAMES) -> Edge:
     """An edge between two of a few nodes."""
-    actor, target = draw(st.lists(st.sampled_from(NAMES), min_size=2, max_size=2, unique=True))
+    actor, target = draw(st.lists(st.sampled_from(names), min_size=2, max_size=2, unique=True))
     return link(actor, draw(kinds), target, draw(INSTANTS))
 
 
