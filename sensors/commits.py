@@ -168,7 +168,7 @@ class Tick:
 
     def _ask(self, tenant: str, builder: Builder, fresh: bool) -> None:
         span = self.graph.span
-        lack = lacking(builder, span, self.graph.specs.good)
+        lack = lacking(builder, span, self.graph.specs.good, patient=True)
         self.lines += [f"{tenant}: {note}" for note in lack.notes]
         for work in lack.work:
             attempt, due = attempts(self.instance, work)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 TENANT_TAG: Final = "context_plane/tenant"
 WINDOWS_TAG: Final = "context_plane/windows"
 WORK_TAG: Final = "context_plane/work"
+ANSWERS: Final = 500
+"""Commits without words that start a run of their own: a reader has so many from the log in some milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ class Lack:
     notes: tuple[str, ...]
 
 
-def lacking(builder: Builder, span: Span, specs: Collection[str]) -> Lack:
-    """What a tenant's materialization lacks. `specs` are those that the code location has assets for."""
+def lacking(builder: Builder, span: Span, specs: Collection[str], *, patient: bool = False) -> Lack:
+    """What a tenant's materialization lacks. `specs` are those that the code location has assets for; `patient` is who
+    asks every few seconds."""
     stale = builder.stale()
     contexts = {name: days for name, days in stale.contexts.items() if name in specs and days}
     kinds = (*contexts.values(), *stale.indexes.values(), *stale.memory.values())
     wanted = {*stale.timeline, *(day for days in kinds for day in days)}
+    if patient and (waiting := _answers_alone(builder, stale, wanted)):
+        return Lack((), (f"{waiting} answers wait for other news, or for {ANSWERS:,} of them",))
     outside = {day for day in wanted if not span.covers(day)}
     ranges = joined(runs(wanted - outside, span.grain), span.grain)
     work = [_refresh(builder, stale, contexts, days) for days in ranges]
@@ -64,6 +69,19 @@ def lacking(builder: Builder, span: Span, specs: Collection[str]) -> Lack:
         state = [stale.until, *sorted(builder.specs), builder.identity]
         work = [Work(stale.tenant, None, fingerprint(state))]
     return Lack(tuple(work), _without_partition(outside, span))
+
+
+def _answers_alone(builder: Builder, stale: Stale, wanted: Collection[int]) -> int:
+    """How many commits without words, such as receipts, are all that came since the snapshot: readers have them from
+    the log, and an agent that asks every second should not start a run every few. 0 for anything else, or too many."""
+    latest = builder.snapshots.latest()
+    if latest is None or stale.unpublished:
+        return 0
+    news = builder.history.records(latest.log)
+    if not news or len(news) >= ANSWERS or not all(record.silent for record in news):
+        return 0
+    days = {day for record in news for day in builder.history.days(record)}
+    return len(news) if days.issuperset(wanted) else 0
 
 
 def _without_partition(days: Collection[int], span: Span) -> tuple[str, ...]:

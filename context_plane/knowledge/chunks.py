@@ -104,7 +104,7 @@ def _shared(headings: Sequence[Heading]) -> Heading:
 
 
 def _parts(text: str, section: Section, starts: Sequence[int], end: int, count: Count) -> list[_Part]:
-    """The parts of a section. What would make no sense without the part before it is one with it."""
+    """The parts of a section. A few words that make no sense without what they announce are one with it."""
     found: list[_Part] = []
     places = [(starts[place.line], place.cost) for place in section.places]
     for (start, cost), (stop, _) in pairwise([*places, (end, 0)]):
@@ -113,7 +113,7 @@ def _parts(text: str, section: Section, starts: Sequence[int], end: int, count: 
             for inner in _broken(text[start:stop], count):
                 found.append(_Part(start, start + len(inner), count(inner), cost))
                 start, cost = start + len(inner), 0
-        elif found and cost >= PARTED and found[-1].tokens + size <= LARGEST:
+        elif found and cost >= PARTED and found[-1].tokens <= 2 * SMALL and size <= LARGEST - 2 * SMALL:
             found[-1] = found[-1]._replace(end=stop, tokens=found[-1].tokens + size)
         else:
             found.append(_Part(start, stop, size, cost))

@@ -24,6 +24,7 @@ DOCUMENTS = [
     "docs/memory.md",
     "docs/answers.md",
     "docs/knowledge.md",
+    "docs/packages.md",
 ]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
 VARIABLE = re.compile(r"\d[\d,.]* (?:s|µs|ms|MB|files|runs)\b|(?<=receipt )[a-z0-9_-]+\.[0-9a-f]{20}")

@@ -23,6 +23,7 @@ BUILT = {
     "materialize",
     "context",
     "search",
+    "package",
     "sql",
     "memory",
     "knowledge",

@@ -133,9 +133,9 @@ def test_a_quiet_tenant_is_not_looked_at_again(home: Home, daemon: Daemon, monke
     daemon.settle()
     looked: list[str] = []
 
-    def lacking(*arguments: object) -> object:
+    def lacking(*arguments: object, patient: bool) -> object:
         looked.append("again")
-        return real(*arguments)  # type: ignore[arg-type]
+        return real(*arguments, patient=patient)  # type: ignore[arg-type]
 
     real = work.lacking
     monkeypatch.setattr(commits, "lacking", lacking)
@@ -316,3 +316,19 @@ def test_the_daily_schedule_asks_for_all_that_is_stale(home: Home, disk_instance
     assert disk_instance.get_dynamic_partitions(TENANT) == ["acme", "beta"]
     Daemon(home, disk_instance).settle()
     assert ask(at).skip_message == "2 tenants, nothing is stale"
+
+
+def test_answers_alone_wait(home: Home, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Receipts start no run of their own until there are many, or other news; the daily schedule does not wait."""
+    daemon.settle()
+    with home.resource.open() as plane:
+        for _ in range(3):
+            plane.context("acme", "customer/a", "anything", max_tokens=200)
+    assert "3 answers wait" in reason(daemon.tick())
+    assert work.lacking(home.builder(), daemon.graph.span, daemon.graph.specs.good).work
+    monkeypatch.setattr(work, "ANSWERS", 3)
+    assert len(daemon.tick().run_requests or []) == 1
+    monkeypatch.undo()
+    home.ingest([event(9, "2026-01-02", "a")])
+    assert daemon.settle()
+    assert reason(daemon.tick()) == "up to date: 1 of 1 tenants"

@@ -18,15 +18,15 @@ def erase(store: Store, tenant: str, entity: str) -> None:
     _commit(store, tenant, kind="tombstone", entities=(entity,), segments=(), ranges=(), own=False)
 
 
-def rewrite(store: Store, tenant: str, entity: str) -> None:
-    """One segment in the place of all segments of an entity: its events of all days, as if they were of one."""
+def rewrite(store: Store, tenant: str, entity: str, *, keep: bool = True) -> None:
+    """One segment a day in the place of all segments of an entity; or none where they are to be taken back."""
     history = _history(store, tenant)
     refs = [ref for record in history.records() for ref in history.segments(record) if ref.entity == entity]
     by_day: dict[int, list[SegmentRef]] = {}
     for ref in refs:
         by_day.setdefault(ref.day, []).append(ref)
     made = []
-    for group in by_day.values():
+    for group in by_day.values() if keep else ():
         lines = [line for ref in group for line in read_segment(store, tenant, ref)]
         events = [Normaliser(internal=True)(json.loads(line)) for line in lines]
         ref, body = SegmentWriter().pack(events)

@@ -98,6 +98,14 @@ def test_what_is_said_of_a_list_stays_with_it() -> None:
     assert not any(piece.text.rstrip().endswith((":", "# Guide")) for piece in pieces(text))
 
 
+def test_a_lead_in_is_one_with_what_it_announces() -> None:
+    """Although both are more than a piece should have; a paragraph of its own is not."""
+    code = f"```\n{'call(alpha) ' * 60}\n```\n"
+    short, long = f"{'word ' * 55}this:\n\n{code}", f"{'word ' * 150}this:\n\n{code}"
+    assert len(pieces(short)) == 1
+    assert [piece.text.endswith("this:\n\n") for piece in pieces(long)] == [True, False]
+
+
 def test_small_sections_side_by_side_are_one_piece() -> None:
     """A glossary of one-liners is not hundreds of chunks; they stand under the heading that they share."""
     text = "# Terms\n\n" + "".join(f"## Term {number}\n\nWhat term {number} means.\n\n" for number in range(100))

@@ -102,6 +102,11 @@ def test_any_sign_lines_a_title() -> None:
     assert headings("A\n***\n\nB\n...\n\nC\n===\n\nD\n***\n", "rst") == [("A",), ("A", "B"), ("A", "B", "C"), ("D",)]
 
 
+def test_a_line_below_text_is_no_title() -> None:
+    """A title stands alone, or below the same line."""
+    assert headings("A\n===\n\nsome text\nmore text\n---------\n\n---------\nTitle\n=========\n", "rst") == [("A",)]
+
+
 def test_data_has_no_headings() -> None:
     """A comment of YAML is no title; what is indented least is the best place for a cut."""
     found = outline("# settings\na:\n  b: 1\n\nc: 2\n", "data")

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from context_plane import ContextPlane, InputError, NotFound
 from context_plane.errors import Corrupt
 from context_plane.knowledge.catalog import Catalog
-from context_plane.knowledge.events import version_of
+from context_plane.knowledge.events import topic_in, version_of
 from context_plane.knowledge.names import SUFFIXES
 from context_plane.log.history import History
+from context_plane.log.segments import read_segment
 from tests.knowledge.conftest import GUIDE, Clock, World
 from tests.knowledge.log import erase, rewrite
 
@@ -163,6 +164,27 @@ def test_segments_may_be_put_together(world: World, clock: Clock) -> None:
             assert [plane.topic("acme", "ci/pipeline", as_of=cut).to_json() for cut in cuts] == before
             assert [info.revision for info in plane.topics("acme")] == [3]
     assert world.learn().unchanged == ("ci/pipeline",)
+
+
+def test_segments_may_be_taken_back(three: World) -> None:
+    """What an operator does about one that is wrong; views from before still see it."""
+    rewrite(three.plane.store, "acme", "knowledge/testing", keep=False)
+    assert three.names() == []
+    assert three.names(known_at=3) == ["testing"]
+    assert three.learn().new == ("testing",)
+
+
+def test_a_version_without_all_its_chunks_is_damaged(world: World) -> None:
+    """It is never shown as if it were all there."""
+    world.write("a.md", GUIDE + "".join(f"## Part {n}\n\n{'word ' * 90}\n\n" for n in range(3)))
+    world.learn()
+    topic = world.plane.topic("acme", "a")
+    history = world.plane._tenant("acme").history
+    (ref,) = history.segments(history.record(1))
+    lines = read_segment(world.plane.store, "acme", ref)
+    assert topic_in(topic.info, lines).text == topic.text
+    with pytest.raises(Corrupt, match=f"{len(topic.chunks) - 1} chunks of {len(topic.chunks)}"):
+        topic_in(topic.info, lines[:-1])
 
 
 def test_a_damaged_segment_is_an_error_that_names_it(world: World) -> None:

@@ -235,6 +235,17 @@ def test_the_order_of_rows_changes_no_bytes(plane: ContextPlane) -> None:
     assert part.decode(memoryview(part.encode(empty, {})), "x").equals(empty)
 
 
+def test_the_first_event_of_several_parts_is_the_first_of_all() -> None:
+    """Whichever part it is in, and of the same instant by source and id."""
+    told = [
+        [(5, "a", "2", "x", "later"), (1, "b", "1", "y", "y")],
+        [(5, "a", "1", "x", "first")],
+        [(7, "a", "0", "x", "")],
+    ]
+    rows = pa.concat_tables([part.table([], firsts) for firsts in (told[2], told[0], told[1])])
+    assert part.firsts_of(rows)["title"].to_pylist() == ["first", "y"]
+
+
 def test_what_is_no_part_is_refused(plane: ContextPlane) -> None:
     """With the key that it lies under."""
     plane.ingest("acme", story([0]))
