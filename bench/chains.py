@@ -5,8 +5,8 @@ follows from and what closed it; links answer by a chain, the flat store by a se
 store's texts have every reference taken out, so that it must know by meaning what the chain knows because it was said.
 
 What this shows is bounded: the links are read from the texts whose `refs` and `closes` are the gold, so the chain's
-figures say that a statement once made is kept and found again (how well statements are read is `bench links`). The
-controls at the end leave the references in and search for an issue's number, as whoever knows how it is written would.
+figures say that a statement once made is kept and found again (how well statements are read is `bench links`). A
+control leaves the references in and searches for an issue's number, as whoever knows how it is written would.
 """
 
 from __future__ import annotations

@@ -188,7 +188,7 @@ def constraints(
 
 def _walk_options(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
-        click.option("--max-tokens", type=int, metavar="N", help="At most so many tokens of titles and quotes."),
+        click.option("--max-tokens", type=int, metavar="N", help="At most so many tokens of text."),
         click.option("--kind", "kinds", multiple=True, metavar="K", help="Only links of this kind; any of several."),
         click.option("--depth", type=int, default=10, show_default=True, metavar="N", help="How many links to go on."),
         click.option(

@@ -38,7 +38,7 @@ class Remembering(Recalling):
 
         `start` is an entity, walked along the links that events state, or the id of a memory node, walked along typed
         edges; what is both is taken for the entity. `kinds` are those of links to follow, all by default; `max_tokens`
-        limits titles and quotes. Links that are not materialized are found in the events that state them, some 20 µs an
+        limits the text. Links that are not materialized are found in the events that state them, some 20 µs an
         event. Raises `NotFound` for an unknown tenant or start, `InputError` for limits that cannot be meant.
         """
         from context_plane.memory.chains.walk import walk

@@ -100,7 +100,7 @@ def test_what_is_said_of_a_list_stays_with_it() -> None:
 
 def test_a_lead_in_is_one_with_what_it_announces() -> None:
     """Although both are more than a piece should have; a paragraph of its own is not."""
-    code = f"```\n{'call(alpha) ' * 60}\n```\n"
+    code = f"```\n{'call(alpha) ' * 90}\n```\n"
     short, long = f"{'word ' * 55}this:\n\n{code}", f"{'word ' * 150}this:\n\n{code}"
     assert len(pieces(short)) == 1
     assert [piece.text.endswith("this:\n\n") for piece in pieces(long)] == [True, False]

@@ -80,12 +80,12 @@ def gather(request: Request, sources: Sources) -> Gathered:
             found.add(name, [(Item("0", text.strip(), mandatory=True), {"kind": name})], trusted=trusted)
     bundle = sources.bundle()
     if bundle is not None:
-        found.add(ENTITY, _fields(bundle))
-    found.add(MEMORY, _nodes(sources.recall(CANDIDATES)), least=kept)
+        found.add(ENTITY, _fields(bundle), ranked=True)
+    found.add(MEMORY, _nodes(sources.recall(CANDIDATES)), least=kept, ranked=True)
     found.add(PACKAGE, sources.packages())
-    found.add(KNOWLEDGE, sources.chunks(CANDIDATES), least=kept)
-    found.add(EVENTS, _events(sources.search(CANDIDATES)), least=2 * kept)
-    found.add(CHAIN, _links(sources.walks()), most=max(1, request.max_tokens // 4))
+    found.add(KNOWLEDGE, sources.chunks(CANDIDATES), least=kept, ranked=True)
+    found.add(EVENTS, _events(sources.search(CANDIDATES)), least=2 * kept, ranked=True)
+    found.add(CHAIN, _links(sources.walks()), most=max(1, request.max_tokens // 4), ranked=True)
     return found
 
 

@@ -1,7 +1,8 @@
 """Assembly: which candidates are taken, so that the text fits its budget and what is worth most is in it.
 
-Here belongs the choice. Sections are served by priority; within one priority items are taken by value a token, the best
-first, and one that does not fit leaves its place to smaller ones. The text is counted as a whole before it is returned.
+Here belongs the choice. Sections are served by priority; within one priority items are taken by value a token, or where
+values only rank by value, the best first, and one that does not fit leaves its place to smaller ones. The text is
+counted as a whole before it is returned.
 """
 
 from __future__ import annotations
@@ -53,6 +54,11 @@ class _Candidate:
     place: tuple[int, int]
     """Section and item as they were given: decides ties."""
 
+    @property
+    def worth(self) -> float:
+        """What it is taken by: its value a token, or where values only rank its value."""
+        return self.item.value if self.section.ranked else self.item.value / max(1, self.tokens)
+
 
 @dataclass
 class _Choice:
@@ -94,7 +100,7 @@ class _Choice:
     def take(self, priority: int, *, reserving: bool) -> None:
         """Takes items of the sections of a priority, by value a token, while they fit."""
         mine = [each for each in self.candidates if each.section.priority == priority and not each.item.mandatory]
-        for each in sorted(mine, key=lambda one: (-one.item.value / max(1, one.tokens), one.place)):
+        for each in sorted(mine, key=lambda one: (-one.worth, one.place)):
             if self.why.get(each.place) == CHOSEN or self.repeated(each):
                 continue
             section, cost = each.section, self.cost(each)

@@ -23,7 +23,7 @@ class Item:
     """What it is known by in the section: an event's id, a node's, a topic's."""
     text: str
     value: float = 0.0
-    """What it is worth to this question beside the others of its section: a score."""
+    """What it is worth to this question beside the others of its section."""
     mandatory: bool = False
     """Whether there is no context without it."""
     tokens: int | None = None
@@ -53,6 +53,9 @@ class Section:
     """Whether it is written by whoever runs the plane: instructions. All else is data, and stands in quotes."""
     arranged: Literal["given", "edges"] = "given"
     """Whether its items keep their order, or the best stand at its edges."""
+    ranked: bool = False
+    """Whether values only rank, as scores of a search do: the best are taken first, however long they are. By value a
+    token short items would win that say little (bench/README.md)."""
 
 
 def check(sections: tuple[Section, ...], budget: int) -> None:

@@ -13,6 +13,7 @@ from context_plane.instants import format_instant
 from context_plane.memory.chains.graph import Thing
 from context_plane.memory.chains.walk import Step, Walk
 
+BAR: Final = "│  "
 _PASSIVE: Final = {
     "refs": "referred to by", "closes": "closed by", "addresses": "addressed by", "supersedes": "superseded by",
     "reverts": "reverted by", "duplicate_of": "duplicated by", "instead_of": "replaced by", "refines": "refined by",
@@ -22,12 +23,12 @@ _PASSIVE: Final = {
 
 def text(found: Walk) -> str:
     """The walk as a tree, one line a step."""
-    lines = [_named(found.start)]
+    lines = [named(found.start)]
     bars: list[bool] = []
     for step, last in _with_last(found.steps):
         del bars[step.depth - 1 :]
-        lead = "".join("   " if ended else "│  " for ended in bars)
-        lines.append(f"{lead}{'└─ ' if last else '├─ '}{_line(step)}")
+        lead = "".join("   " if ended else BAR for ended in bars)
+        lines.append(f"{lead}{'└─ ' if last else '├─ '}{line(step)}")
         bars.append(last)
     if not found.steps:
         lines.append(f"nothing is linked to it that came {'before' if found.direction == 'back' else 'after'}")
@@ -86,15 +87,17 @@ def verb(step: Step) -> str:
     return words if edge.target == step.thing.id else _PASSIVE.get(edge.kind, f"{words}, said by")
 
 
-def _line(step: Step) -> str:
+def line(step: Step) -> str:
+    """A step without the bars before it."""
     edge, thing = step.edge, step.thing
     said = f"  {_quoted(edge.quote)}" if edge.quote else ""
     when = format_instant(edge.time)[:10]
     after = "  (above)" if step.again else "  …" if step.cut else ""
-    return f"{verb(step)} {_named(thing)}{said}  {when} {edge.link.source} {edge.link.id}{after}"
+    return f"{verb(step)} {named(thing)}{said}  {when} {edge.link.source} {edge.link.id}{after}"
 
 
-def _named(thing: Thing) -> str:
+def named(thing: Thing) -> str:
+    """What is known of a thing, in a line."""
     if thing.since is None:
         return f"{thing.id} (no event of it)"
     return f"{thing.id}  {format_instant(thing.since)[:10]}  {_quoted(thing.title)}" if thing.title else thing.id

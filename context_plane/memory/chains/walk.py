@@ -1,7 +1,8 @@
 """Walks: from one thing along the links to what came before it, or to what came after, within limits.
 
 Here belongs the order of steps: depth first, each thing's links in order of time, so that a reader follows one thread
-to its end. A thing is gone on from once; where a walk comes to it again, it says so.
+to its end. A thing is gone on from once, and again where it is come to nearer; else where a walk comes to it again, it
+says so.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from context_plane.memory.chains.graph import Edge, Thing
 Direction = Literal["back", "forward"]
 DEPTH: Final = 10
 MOST_STEPS: Final = 10_000
+_LAST: Final = 14
+"""Tokens of the line that says how many links were left out."""
 
 
 class Walkable(Protocol):
@@ -86,7 +89,7 @@ def walk(
     kinds: frozenset[str] | None = None,
     max_tokens: int | None = None,
 ) -> Walk:
-    """The links from `start` on, at most so deep, of these kinds, with at most so many tokens of titles and quotes.
+    """The links from `start` on, at most so deep, of these kinds, with at most so many tokens of text (`Walk.text`).
 
     Raises `NotFound` for a start that the view does not have, `InputError` for limits that cannot be meant.
     """
@@ -96,25 +99,31 @@ def walk(
         raise NotFound(f"there is no event of {start!r:.100}, nor a memory of that id", where="start", remedy=remedy)
     links = graph.before if direction == "back" else graph.after
     count, spent = None if max_tokens is None else counter(), 0
-    seen, steps, left_out = {start}, list[Step](), 0
+    from context_plane.memory.chains import drawing
+
+    seen, steps, left_out = {start: 0}, list[Step](), 0
+    if count is not None:
+        spent = count(f"{drawing.named(graph.thing(start))}\n") + _LAST
     todo = [(1, edge) for edge in reversed(links(start)) if kinds is None or edge.kind in kinds]
     while todo:
         level, edge = todo.pop()
         thing = graph.thing(edge.earlier if direction == "back" else edge.later)
+        # Come to nearer than before, what the depth cut off behind it is within reach.
+        again = thing.id in seen and (seen[thing.id] <= level or not left_out)
+        onward = [] if again else [each for each in links(thing.id) if kinds is None or each.kind in kinds]
+        cut = level == depth and bool(onward)
+        step = Step(level, edge, thing, again, cut)
         if count is not None:
-            spent += count(f"{edge.kind} {thing.id} {thing.title} {edge.quote}\n")
+            spent += count(f"{drawing.BAR * level}{drawing.line(step)}\n")
         if len(steps) == MOST_STEPS or (max_tokens is not None and spent > max_tokens):
             left_out += 1 + len(todo)
             break
-        again = thing.id in seen
-        onward = [] if again else [each for each in links(thing.id) if kinds is None or each.kind in kinds]
-        cut = level == depth and bool(onward)
-        steps.append(Step(level, edge, thing, again, cut))
+        steps.append(step)
         if cut:
             left_out += len(onward)
         else:
             todo += [(level + 1, each) for each in reversed(onward)]
-            seen.add(thing.id)
+            seen[thing.id] = level
     return Walk(graph.thing(start), direction, tuple(steps), left_out)
 
 

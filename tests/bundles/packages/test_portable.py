@@ -118,3 +118,14 @@ def test_every_body_reads_as_it_was_written() -> None:
     for made in (BASE, MADE):
         again: Compiled = compiled_of(made.body, "here")
         assert again.body == made.body
+
+
+def test_the_specification_names_every_key() -> None:
+    """Of the first line, the body, its parts, pieces and facts."""
+    page = (Path(__file__).parents[3] / "docs" / "spec" / "packages.md").read_text()
+    raw = json.loads(MADE.body)
+    piece = raw["parts"][0]["pieces"][0]
+    for held in (json.loads(FILE.split(b"\n")[0]), raw, raw["declaration"], raw["parts"][0], piece, piece["facts"][0]):
+        for key in held:
+            assert key in page, key
+    assert FORMAT in page

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from context_plane import ContextPlane
+from context_plane.ctx.tokens import count
 from context_plane.errors import InputError, NotFound
 from context_plane.memory.chains import part
 from context_plane.memory.chains.graph import Edge, Graph
@@ -75,6 +76,31 @@ def test_limits_say_what_they_left_out() -> None:
     assert "more links are beyond the limits" in few.text
 
 
+names = st.sampled_from("abcdefgh")
+edges = st.lists(
+    st.builds(edge, names, st.sampled_from(["refs", "closes", "led_to", "supersedes"]), names, st.integers(0, 9)),
+    max_size=20,
+)
+
+
+def test_what_is_nearer_by_another_way_is_not_cut_off() -> None:
+    """z is three links away, although the walk comes to x first where it is too far to go on to z."""
+    found = walk(
+        graph(
+            edge("s", "refs", "a", 1), edge("a", "refs", "x", 2), edge("x", "refs", "y", 3), edge("y", "refs", "z", 4),
+            edge("s", "refs", "x", 5),
+        ), "s", depth=3,
+    )  # fmt: skip
+    assert "z" in {step.thing.id for step in found.steps}
+
+
+@given(told=edges, direction=st.sampled_from(["back", "forward"]), limit=st.integers(1, 300))
+def test_tokens_limit_the_text(told: list[Edge], direction: Any, limit: int) -> None:
+    """All of it, but for the line of the start, which is always there."""
+    found = walk(graph(edge("a", "refs", "b"), *told), "a", direction, 10, None, limit)
+    assert not found.steps or count(found.text) <= limit
+
+
 def test_circles_are_said_and_not_followed() -> None:
     """Issues refer to each other."""
     circle = graph(edge("a", "refs", "b", 1), edge("b", "refs", "c", 2), edge("c", "refs", "a", 3))
@@ -119,21 +145,27 @@ def test_titles_cannot_become_code_of_a_diagram() -> None:
         assert re.fullmatch(r'  n\d+(\["[^"\[\]{}<>|`%]*"\]| -->\|"[a-z _]+"\| n\d+)', line), line
 
 
-names = st.sampled_from("abcdefgh")
-edges = st.lists(
-    st.builds(edge, names, st.sampled_from(["refs", "closes", "led_to", "supersedes"]), names, st.integers(0, 9)),
-    max_size=20,
-)
+def near_to(graph_: Graph, start: str, direction: str, depth: int) -> set[str]:
+    """All that is at most so many links away, level by level."""
+    found = level = {start}
+    for _ in range(depth):
+        steps = [each for name in level for each in (graph_.before if direction == "back" else graph_.after)(name)]
+        level = {each.earlier if direction == "back" else each.later for each in steps} - found
+        found = found | level
+    return found
 
 
 @given(told=edges, direction=st.sampled_from(["back", "forward"]), depth=st.integers(1, 5))
 def test_any_walk(told: list[Edge], direction: Any, depth: int) -> None:
-    """Ends, goes on from each thing once, follows links that are there, whatever the order of events."""
+    """Comes to all that is so near, goes on from a thing again only where it is nearer, follows links that are there,
+    whatever the order of events."""
     found_graph = graph(*told, edge("a", "refs", "b", 0))
     found = walk(found_graph, "a", direction, depth)
     assert walk(graph(edge("a", "refs", "b", 0), *reversed(told)), "a", direction, depth) == found
-    gone_on = [step.thing.id for step in found.steps if not step.again and not step.cut]
-    assert len(set(gone_on)) == len(gone_on)
+    for name in "abcdefgh":
+        depths = [step.depth for step in found.steps if step.thing.id == name and not step.again]
+        assert depths == sorted(set(depths), reverse=True)
+    assert {step.thing.id for step in found.steps} | {"a"} == near_to(found_graph, "a", direction, depth)
     path = ["a"]
     for step in found.steps:
         del path[step.depth :]

@@ -170,6 +170,26 @@ def test_specs_see_the_own_events_that_they_name(plane: ContextPlane) -> None:
         reaches_the_head(plane)
 
 
+def test_packs_that_lack_own_events_are_not_taken_for_whole(plane: ContextPlane) -> None:
+    """Of a spec that names them; a spec that does not is whole without. Readers see them meanwhile."""
+    plane.remember("acme", "customer/a", "Likes March", type="preference", at="2026-03-03")
+    days, builder = (0, 1 << 20), plane.builder("acme")
+    builder.timeline(days)
+    builder.search(days)
+    builder.remember(days)
+    builder.contexts("plain_v0", days)
+    builder.publish()
+    snapshot = plane.snapshot("acme")
+    assert snapshot is not None
+    assert snapshot.log == 1
+    assert plane.bundle("acme", "customer/a", "naming_v0").fields["told"] == 1
+    builder.contexts("naming_v0", days)
+    published = builder.publish()
+    assert published is not None
+    assert published.log == 2
+    assert plane.bundle("acme", "customer/a", "naming_v0").fields["told"] == 1
+
+
 def test_a_snapshot_reaches_own_commits_of_any_kind(plane: ContextPlane) -> None:
     """Nodes, links and receipts, one after the other, also on days before the user's and after."""
     first = plane.remember("acme", "customer/a", "first", at="2026-02-01")

@@ -89,9 +89,12 @@ ROWS = Rows(
 
 
 def test_a_damaged_byte_is_noticed_or_changes_nothing() -> None:
-    """Each byte, turned over, zeroed and with one bit changed; and each length."""
+    """Each byte, turned over, zeroed and with one bit changed. Another length is noticed, whatever it holds."""
     body = encode(ROWS, HEAD)
-    damaged = [body[:at] for at in range(len(body))]
+    for each in (*(body[:at] for at in range(len(body))), body + b"\0", body + body):
+        with pytest.raises(Corrupt):
+            decode(each, "memory/key")
+    damaged = list[bytes]()
     for at, byte in enumerate(body):
         others = {byte ^ 0xFF, 0, *(byte ^ 1 << bit for bit in range(8))} - {byte}
         damaged += [body[:at] + bytes([other]) + body[at + 1 :] for other in others]

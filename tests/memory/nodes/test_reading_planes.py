@@ -100,7 +100,6 @@ def test_chains_are_walked_both_ways(told: ContextPlane) -> None:
     ]  # fmt: skip
     forward = told.chain("acme", "monthly", direction="forward")
     assert [s.thing.id for s in forward.steps] == ["annual", "offer", "offer"]
-    assert [s.again for s in forward.steps] == [False, False, True]
     assert forward.start.title == "preference, superseded: Prefers monthly billing"
     assert [s.thing.id for s in told.chain("acme", "offer", depth=1).steps] == ["annual", "monthly"]
     assert told.chain("acme", "offer", depth=1).left_out == 1
