@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from context_plane.bundles.bundle import Bundle
 from context_plane.bundles.chain import Chain
 from context_plane.errors import InputError, NotFound
-from context_plane.log.events import entity_type
+from context_plane.log.events import RESERVED, entity_type
 from context_plane.parts.part import CONTEXTS
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class BundleReader:
         fresh = {
             e.entity: e.body
             for e in self._compute(view, spec, rest)
-            if e.count or self._exists(view, e.entity, chain)  # the tail may touch whom nothing happened to by then
+            # The tail may touch whom nothing happened to by then.
+            if e.count or self._exists(view, spec, e.entity, chain)
         }
         for entity in sorted(held.keys() | fresh.keys()):
             place = held.get(entity)
@@ -79,7 +80,7 @@ class BundleReader:
             evaluator = self._evaluator(spec)
             evaluator.load(view.paths(since), view.fresh(entity, since), entity=entity)
             found = next(iter(evaluator.evaluate(view.as_of, [entity])), None)
-        if (found is None or not found.count) and not self._exists(view, entity, chain):
+        if (found is None or not found.count) and not self._exists(view, spec, entity, chain):
             raise NotFound(
                 f"{entity[:80]!r} has no event before {view.as_of_text}",
                 where=f"tenant {self._tenant}",
@@ -99,10 +100,12 @@ class BundleReader:
             evaluator.load(view.paths(since), view.fresh(None, since))
             yield from evaluator.evaluate(view.as_of, entities)
 
-    def _exists(self, view: View, entity: str, chain: Chain | None) -> bool:
+    def _exists(self, view: View, spec: ContextSpec, entity: str, chain: Chain | None) -> bool:
+        """Whether there is an event of it that the spec may count: the plane's own are none, unless it names such."""
         if chain is not None and chain.knows(entity, view.as_of):
             return True
-        return bool(view.events(entity).num_rows)
+        types = view.events(entity)["type"].to_pylist()
+        return any(bool(spec.own_globs) or not type_.startswith(RESERVED) for type_ in types)
 
     def _evaluator(self, spec: ContextSpec) -> Evaluator:
         evaluator = self._evaluators.get(spec.hash)

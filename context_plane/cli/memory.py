@@ -67,7 +67,7 @@ def add(
     **edges: tuple[str, ...],
 ) -> None:
     """Remember TEXT about ENTITY (type/id). TEXT may be - for stdin."""
-    text = read(content) if content == STDIN else content
+    text = read(content).removesuffix("\n") if content == STDIN else content
     with open_plane() as plane:
         node = plane.remember(
             tenant, entity, text, type=type_, about=about, confidence=confidence, session=session, origin=origin,

@@ -57,9 +57,10 @@ class Remembering(Recalling):
     ) -> list[Node]:
         """Which constraints apply to an entity: the decisions, preferences and corrections that are current about it,
         and about what it follows from along links, at most so many away; the nearest first, then the oldest."""
-        from context_plane.memory.chains.walk import walk
+        from context_plane.memory.chains.walk import check, walk
         from context_plane.memory.nodes.recalling import Wanted, listed
 
+        check(depth=depth)
         view = self._known(tenant).view(as_of, known_at)
         graph, seen = self._graph(view), self._seen(view)
         steps = walk(graph, entity, "back", depth).steps if entity in graph else ()

@@ -19,6 +19,9 @@ from context_plane.instants import DAY, format_instant, parse_instant, start_of
 from context_plane.store.keys import MAX_ID_CHARS
 
 RESERVED: Final = "cortex."
+"""What types of the plane's own events begin with."""
+OWN_SOURCES: Final = "cortex/"
+"""What their sources begin with: nobody else can take an id that one of them will need."""
 _CORE: Final = frozenset({"specversion", "id", "source", "type", "subject", "time", "data", "labels"})
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ATTRIBUTE: Final = re.compile(r"[a-z0-9]{1,64}|data_base64", re.ASCII)
@@ -115,6 +118,9 @@ class Normaliser:
             raise InputError(
                 f"subject {subject[:64]!r} is not an entity", remedy="write it as type/id, such as customer/acme"
             )
+        if source.startswith(OWN_SOURCES) and not self._internal:
+            remedy = f"sources that begin with {OWN_SOURCES!r} are the plane's own"
+            raise InputError(f"source {source!r:.64} is reserved", remedy=remedy)
         if type_.startswith(RESERVED) and not self._internal:
             raise InputError(
                 f"type {type_!r} is reserved", remedy=f"types that begin with {RESERVED!r} are the plane's own"

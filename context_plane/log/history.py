@@ -11,10 +11,10 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count, islice, takewhile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from context_plane.errors import Corrupt, NotFound
-from context_plane.instants import DAY
+from context_plane.instants import DAY, parse_instant
 from context_plane.log.checkpoints import decode_checkpoint
 from context_plane.log.commits import GENESIS, CommitRecord, ListRef, decode_record, load_segments
 from context_plane.log.events import content_digest, identity
@@ -31,6 +31,31 @@ _PAGE: Final = 1_000
 """Keys that stores give with one listing."""
 
 
+class _Ends(NamedTuple):
+    """How far the events up to a commit reach, in microseconds."""
+
+    world: int | None = None
+    """The end of the newest day of events that are not the plane's own."""
+    own: int | None = None
+    """The same of the plane's own."""
+    told: int | None = None
+    """The end of the day on which the last of these was told."""
+
+    def with_(self, record: CommitRecord) -> _Ends:
+        """The same with one commit more."""
+        if record.last_day is None:
+            return self
+        end = (record.last_day + 1) * DAY
+        if not record.own:
+            return self._replace(world=end if self.world is None else max(self.world, end))
+        told = (parse_instant(record.time) // DAY + 1) * DAY
+        return _Ends(
+            self.world,
+            end if self.own is None else max(self.own, end),
+            told if self.told is None else max(self.told, told),
+        )
+
+
 class History:
     """The commit records 1 … `head` of one tenant, and what follows from them. Safe for threads."""
 
@@ -41,6 +66,7 @@ class History:
         self._touched: dict[int, int] = {}
         self._world: dict[int, int] = {}
         """Days of events that are not the plane's own."""
+        self._ends: list[_Ends] = []
         self._heard: list[int] = []
         self._news: list[int] = []
         self._lists: dict[int, Sequence[SegmentRef]] = {}
@@ -131,16 +157,25 @@ class History:
 
         The plane's own events count only where there are no others.
         """
-        return self._end(until, own=False) or self._end(until, own=True)
+        ends = self._ends_at(until)
+        return ends.own if ends.world is None else ends.world
 
     def end(self, until: int | None = None) -> int | None:
-        """The end of the newest day of any event, the plane's own among them; `None` for an empty log."""
-        return self._end(until, own=True)
+        """Where the plane's own events are cut when nobody asks for an instant: at the data clock, or where that is
+        later at the end of the day on which the last of them was told. What holds from a later day on waits for it."""
+        ends = self._ends_at(until)
+        found = [end for end in (ends.world, ends.told) if end is not None]
+        return max(found, default=None)
 
-    def _end(self, until: int | None, *, own: bool) -> int | None:
-        days = (record.last_day for record in self.records(0, until) if own or not record.own)
-        newest = max((day for day in days if day is not None), default=None)
-        return None if newest is None else (newest + 1) * DAY
+    def beyond(self, until: int | None = None) -> int | None:
+        """The end of the newest day of any event; `None` for an empty log."""
+        ends = self._ends_at(until)
+        found = [end for end in (ends.world, ends.own) if end is not None]
+        return max(found, default=None)
+
+    def _ends_at(self, until: int | None) -> _Ends:
+        number = self.head if until is None else min(until, self.head)
+        return self._ends[number - 1] if number > 0 else _Ends()
 
     def heard(self, number: int) -> int:
         """The last commit up to `number` that search may find something of; 0 for none. Receipts are not among them, so
@@ -220,6 +255,7 @@ class History:
         world = [] if record.own else self._all_days(record, self._world)
         self._heard.append((self._heard[-1] if self._heard else 0) if record.silent else number)
         self._news.append((self._news[-1] if self._news else 0) if record.own else number)
+        self._ends.append((self._ends[-1] if self._ends else _Ends()).with_(record))
         self._records.append(record)
         self._touched.update(dict.fromkeys(days, number))
         self._world.update(dict.fromkeys(world, number))
@@ -237,6 +273,7 @@ class History:
             self._records.clear()
             self._touched.clear()
             self._world.clear()
+            self._ends.clear()
             self._heard.clear()
             self._news.clear()
             self._next_key = keys.commit(self.tenant, 1)

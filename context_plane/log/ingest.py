@@ -17,6 +17,7 @@ from context_plane.errors import Conflict, InputError
 from context_plane.instants import format_instant, now, parse_instant
 from context_plane.log.checkpoints import write_checkpoint
 from context_plane.log.commits import (
+    GENESIS,
     MAX_RECORD,
     CommitRecord,
     Kind,
@@ -73,8 +74,9 @@ class Batch:
         silent: bool = False,
         guard: Callable[[], None] | None = None,
     ) -> None:
-        """`own` says that all events are the plane's own, `silent` that they have no words. `guard` is called before each attempt to take a number, when
-        everything before that number has been read: what it raises refuses the batch, and nothing of it is stored."""
+        """`own` says that all events are the plane's own, `silent` that they have no words. `guard` is called before
+        each attempt to take a number, when everything before that number has been read: what it raises refuses the
+        batch, and nothing of it is stored."""
         self._own = own
         self._silent = silent
         self._guard = guard
@@ -92,6 +94,8 @@ class Batch:
         self._duplicates = 0
         self._rejected: list[Rejected] = []
         self._rejected_count = 0
+        self._upto = history.head
+        """What the batch was compared with. Readers of this process may bring the history further meanwhile."""
 
     def add(self, line: int, raw: Any) -> None:
         """One raw event, or a reader's `BadItem`; `line` is where it stood."""
@@ -175,6 +179,9 @@ class Batch:
         self._store.sync()
         reach("ingest.segments-synced")
         while True:
+            self._rebase()
+            if not self._seen:
+                return self._result(self._upto)
             if self._guard is not None:
                 self._guard()
             record = self._record()
@@ -183,9 +190,7 @@ class Batch:
                 self._history.refresh()
                 write_checkpoint(self._store, self._history.tenant, record.number)
                 return self._result(record.number)
-            self._rebase()
-            if not self._seen:
-                return self._result(self._history.head)
+            self._history.refresh()
 
     def _record(self) -> CommitRecord:
         history = self._history
@@ -195,14 +200,14 @@ class Batch:
         ids = place_ids(self._store, history.tenant, list(self._seen.items()))
         reach("ingest.ids-written")
         self._store.sync()
-        last = history.records(history.head - 1) if history.head else []
+        last = history.record(self._upto) if self._upto else None
         return fit(
             CommitRecord(
-                number=history.head + 1,
+                number=self._upto + 1,
                 kind=self._kind,
                 put_id=uuid.uuid4().hex,
-                prev=history.tip,
-                time=format_instant(max([now(), *(parse_instant(record.time) for record in last)])),
+                prev=last.sha256 if last else GENESIS,
+                time=format_instant(max(now(), parse_instant(last.time) if last else 0)),
                 events=len(self._seen),
                 ranges=ranges_of(days),
                 first_day=days[0],
@@ -230,9 +235,10 @@ class Batch:
         return create_settled(self._store, key, body, lambda found: put_id_of(found) == record.put_id)
 
     def _rebase(self) -> None:
-        """After a lost number: takes out of the batch what the winners brought."""
-        before = self._history.head
-        self._history.refresh()
+        """Takes out of the batch what was committed since it was last compared with the log."""
+        before, self._upto = self._upto, self._history.head
+        if before == self._upto:
+            return
         if self._batch_id is not None and (winner := self._history.batch(self._batch_id)) is not None:
             raise Conflict(
                 f"batch {self._batch_id!r} was committed by another process as {winner.number}",
@@ -241,7 +247,7 @@ class Batch:
             )
         taken: dict[bytes, bytes] = {}
         touched: set[tuple[str, int]] = set()
-        for record in self._history.records(before):
+        for record in self._history.records(before, self._upto):
             taken.update(pair for pair in self._history.run_of(record) if pair[0] in self._seen)
             touched.update((ref.entity, ref.day) for ref in self._history.segments(record))
         if taken:

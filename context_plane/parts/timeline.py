@@ -165,7 +165,8 @@ def read(files: Files, tenant: str, part: Part) -> pa.Table:
     import pyarrow.parquet as pq
 
     path = files.fetch(keys.timeline(tenant, part.date, part.version), part.version, part.size)
-    return pq.read_table(path, schema=schema(), use_threads=False)
+    with pq.ParquetFile(path) as file:  # half the time of `read_table`, which prepares for many files
+        return file.read(use_threads=False)
 
 
 def encode(events: pa.Table) -> bytes:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from context_plane.log.commits import CommitRecord
-
     from context_plane.parts.files import Files
 
 
@@ -53,7 +52,8 @@ class View:
     clock: int
     """The data clock: the end of the newest event day up to `number`."""
     end: int
-    """Where the plane's own events are cut: at `as_of` where one was asked for, else behind the newest of them."""
+    """Where the plane's own events are cut: at `as_of` where one was asked for, else behind the day on which the last
+    of them was told."""
     snapshot: Snapshot | None
     tail: Tail
     history: History

@@ -47,7 +47,11 @@ def test_help_of_context_offers_no_part_that_is_not_built(cortex: Shell) -> None
 
 
 @pytest.mark.parametrize(
-    "command", sorted(BUILT - {"cache", "ctx", "memory", "knowledge"} | {"cache stats", "ctx encode", "memory inspect", "knowledge sync"})
+    "command",
+    sorted(
+        BUILT - {"cache", "ctx", "memory", "knowledge"}
+        | {"cache stats", "ctx encode", "memory inspect", "knowledge sync"}
+    ),
 )
 def test_every_command_has_help_json_and_debug(cortex: Shell, command: str) -> None:
     """What every command has, others' commands have too."""

@@ -148,8 +148,10 @@ def test_the_clock_is_that_of_users(history: History) -> None:
     put(history, "w5", "u2", "r9", "u3", "w1")
     after = [(FIRST + day) * DAY for day in (5, 2, 2, 3, 3)]
     assert [history.clock(number) for number in range(1, 6)] == after
-    assert [history.end(number) for number in range(1, 6)] == [(FIRST + day) * DAY for day in (5, 5, 9, 9, 9)]
-    assert (history.clock(), history.end()) == (after[-1], (FIRST + 9) * DAY)
+    assert [history.beyond(number) for number in range(1, 6)] == [(FIRST + day) * DAY for day in (5, 5, 9, 9, 9)]
+    assert (history.clock(), history.beyond()) == (after[-1], (FIRST + 9) * DAY)
+    told = parse_instant(history.record(5).time) // DAY + 1
+    assert history.end() == max(told * DAY, after[-1])
 
 
 def test_an_empty_log_has_neither(history: History) -> None:

@@ -198,7 +198,7 @@ def _said_once(parts: Sequence[Part], superseded: Superseded) -> tuple[list[Part
         for piece in part.pieces:
             facts = []
             for fact in piece.facts:
-                why = said.get(fact.key)
+                why = _outdated(piece, fact, successors, superseded) or said.get(fact.key)
                 if why is None:
                     facts.append(fact)
                     said[fact.key] = f"{part.name} says the same ({piece.id})"

@@ -17,7 +17,7 @@ from context_plane.bundles.packages.declaration import DataMode, TextMode
 from context_plane.ctx import prose
 from context_plane.ctx.data.encoding import compact_json
 from context_plane.ctx.data.encoding import encode as encode_data
-from context_plane.ctx.prose.header import MARK
+from context_plane.ctx.prose.header import MARK, Head
 from context_plane.ctx.tokens import counter
 
 Kind = Literal["knowledge", "memory", "chain", "events"]
@@ -142,7 +142,7 @@ def piece_of(raw: Mapping[str, Any]) -> Piece:
 
 def _raw_text(text: str) -> str:
     """A text as it stands; one that begins as encoded ones do behind the line that says that it is none."""
-    return prose.encode(text, prose.Mode.EXACT) if text.startswith(MARK) else text
+    return Head().written() + text if text.startswith(MARK) else text
 
 
 @lru_cache(4_096)

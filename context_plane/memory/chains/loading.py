@@ -58,7 +58,7 @@ def graph_of(view: View, declared: Linking | None, seen: dict[str, Seen]) -> Gra
 def _layers(view: View, linking: Linking) -> tuple[Layer, ...]:
     extractor = open_extractor(linking.extractor)
     if view.catalog.about.get(LINKS) != about(linking, extractor):
-        events = replace(view, end=view.history.end(view.number) or 0).events()
+        events = replace(view, end=view.history.beyond(view.number) or 0).events()
         return (Layer([part.rows_of(events, linking, extractor)]),)
     tail = tail_of(view.history, view.snapshot, view.number, LINKS, lambda record: record.own)
     refs = (ref for refs in tail.segments.values() for ref in refs)

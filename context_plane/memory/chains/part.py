@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import canonical
@@ -33,6 +34,7 @@ _ORDER: Final = [("entity", "ascending"), ("time", "ascending"), ("source", "asc
 _REMEDY: Final = "delete the object and materialize again: it is derived from the log"
 
 
+@cache
 def schema() -> pa.Schema:
     """The columns of a part. A row with a `kind` is a link, in the order of links; those without one come behind, each
     the first event of an entity, in the order of entities."""

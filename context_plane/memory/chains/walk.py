@@ -93,7 +93,7 @@ def walk(
 
     Raises `NotFound` for a start that the view does not have, `InputError` for limits that cannot be meant.
     """
-    _check(direction, depth, max_tokens)
+    check(direction, depth, max_tokens)
     if start not in graph:
         remedy = "check the name (type/id); a later --as-of may know it"
         raise NotFound(f"there is no event of {start!r:.100}, nor a memory of that id", where="start", remedy=remedy)
@@ -127,7 +127,8 @@ def walk(
     return Walk(graph.thing(start), direction, tuple(steps), left_out)
 
 
-def _check(direction: str, depth: int, max_tokens: int | None) -> None:
+def check(direction: str = "back", depth: int = DEPTH, max_tokens: int | None = None) -> None:
+    """Raises `InputError` for limits that cannot be meant."""
     if direction not in ("back", "forward"):
         raise InputError(f"there is no direction {direction!r:.40}", where="direction", remedy="use back or forward")
     if type(depth) is not int or not 1 <= depth <= 1_000:

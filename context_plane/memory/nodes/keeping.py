@@ -52,9 +52,9 @@ class Keeper:
         return Seen(memory, view.end, view.number)
 
     def latest(self) -> Seen:
-        """What a view of the log's head shows, for whoever has just added to it: it needs no view for that."""
+        """Everything up to the log's head, also what holds from a later day on: for whoever has just added to it."""
         memory = self.head(None)
-        return Seen(memory, self._history.end(memory.number) or 0, memory.number)
+        return Seen(memory, self._history.beyond(memory.number) or 0, memory.number)
 
     def head(self, snapshot: Snapshot | None) -> Memory:
         """Everything up to the head of the log as it was last looked at, for whoever is about to add to it.

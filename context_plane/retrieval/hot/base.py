@@ -94,6 +94,6 @@ class Base:
     def fresh(self, view: View) -> pa.Table:
         """The events up to the view's number that the parts lack, whatever `as_of` cuts off."""
         if self.snapshot is None or not self.snapshot.catalog.of(FULLTEXT):
-            return replace(view, end=view.history.end(view.number) or 0).events()
+            return replace(view, end=view.history.beyond(view.number) or 0).events()
         tail = tail_of(view.history, self.snapshot, view.number, FULLTEXT, lambda record: record.silent)
         return table(list(read_rows(view.history, (ref for refs in tail.segments.values() for ref in refs))))

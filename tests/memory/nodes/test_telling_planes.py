@@ -8,6 +8,7 @@ import pytest
 
 from context_plane import ContextPlane
 from context_plane.errors import Conflict, InputError, NotFound
+from context_plane.log.outcome import RefusedBatch
 from context_plane.memory.nodes.seen import Node
 from tests.memory.nodes.world import START, ids
 
@@ -97,7 +98,7 @@ def test_a_link_from_before_its_nodes_shows_with_them(told: ContextPlane) -> Non
 
 
 def test_an_id_that_something_else_has(told: ContextPlane) -> None:
-    """A link's event is no node, and what a user ingests under the plane's source is none either."""
+    """A link's event is no node; under the plane's source no user takes an id."""
     told.link("acme", "offer", "refines", "monthly")
     (taken,) = [e.event for e in told.node("acme", "offer").edges if e.kind == "refines"]
     with pytest.raises(Conflict, match="other content"):
@@ -106,8 +107,6 @@ def test_an_id_that_something_else_has(told: ContextPlane) -> None:
         "specversion": "1.0", "id": "m-1", "source": "cortex/memory", "type": "crm.note", "subject": "customer/a",
         "time": "2026-03-01T00:00:00Z", "data": {"text": "squatting"},
     }  # fmt: skip
-    told.ingest("acme", [squat])
-    with pytest.raises(NotFound):
-        told.node("acme", "m-1")
-    with pytest.raises(Conflict, match="other content"):
-        told.remember("acme", "customer/a", "x", id="m-1")
+    with pytest.raises(RefusedBatch, match="reserved"):
+        told.ingest("acme", [squat])
+    assert told.remember("acme", "customer/a", "x", id="m-1").text == "x"
