@@ -28,6 +28,7 @@ BUILT = {
     "memory",
     "knowledge",
     "ctx",
+    "audit",
 }  # contract.md, as far as it is built
 HEAVY = {"dagster", "duckdb", "pyarrow", "numpy", "pydantic", "yaml", "rich", "obstore"}
 
@@ -39,18 +40,11 @@ def test_help_lists_what_is_built_and_nothing_else(cortex: Shell) -> None:
     assert set(re.findall(r"^  (\w+) ", done.stdout.partition("Commands:")[2].partition("\n\n")[0], re.M)) == BUILT
 
 
-def test_help_of_context_offers_no_part_that_is_not_built(cortex: Shell) -> None:
-    """The goal and its formats belong to the planner."""
-    text = cortex("context", "--help").stdout
-    assert "json|text" in text
-    assert not re.search("goal|openai|anthropic|max-tokens|ctx", text)
-
-
 @pytest.mark.parametrize(
     "command",
     sorted(
-        BUILT - {"cache", "ctx", "memory", "knowledge"}
-        | {"cache stats", "ctx encode", "memory inspect", "knowledge sync"}
+        BUILT - {"cache", "ctx", "memory", "knowledge", "package", "audit"}
+        | {"cache stats", "ctx encode", "memory inspect", "knowledge sync", "package build", "audit replay"}
     ),
 )
 def test_every_command_has_help_json_and_debug(cortex: Shell, command: str) -> None:

@@ -191,3 +191,22 @@ def test_issues_are_searched_with_sources(issues: Any) -> None:
     assert all(hit["source"] == "issues" and hit["segment"].startswith("tenants/real/entities/") for hit in hits)
     own = cortex(home, "search", "real", question, "--entity", "issue/quicwg/multipath#4", "-k", "5")
     assert {hit["entity"] for hit in own} == {"issue/quicwg/multipath#4"}
+
+
+def test_issues_package(issues: Any) -> None:
+    """The example's package was built with the rest: its links are those of a walk, its events those of a search, in
+    fewer tokens, and every word of them is there."""
+    plane, _ = issues
+    package = plane.package("real", "project/path-ids")
+    assert package.freshness.state == "fresh"
+    assert plane.verify_package("real", "project/path-ids").equal
+    assert package.tokens == count(package.text) < package.raw_tokens
+    walk = plane.chain("real", "issue/quicwg/multipath#292", depth=3)
+    links = {f"{step.edge.actor} {step.edge.kind} {step.edge.target}" for step in walk.steps}
+    chain, first, _ = package.sources
+    assert set(chain["facts"]) == links
+    hits = plane.search("real", "explicit path identifier", k=15, mode="bm25")
+    assert first["facts"] == [hit.event_id for hit in hits]
+    (part,) = package.compiled.parts
+    told = [piece.value for piece in part.pieces if piece.kind == "events"]
+    assert [row["text"] for row in told[0]["found"]] == [hit.text for hit in hits]

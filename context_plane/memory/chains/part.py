@@ -116,7 +116,7 @@ def table(links: Sequence[tuple[Link, str]], firsts: Sequence[tuple[int, str, st
     rows."""
     import pyarrow as pa
 
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (
             link.time, link.source, link.id, link.entity, link.kind, link.target.written, link.target.entity,
             link.target.event, link.inverse, link.rule, link.evidence.field, link.evidence.start, link.evidence.end,

@@ -91,7 +91,7 @@ def _table(rows: Rows, vectors: Mapping[str, Any], dimension: int | None, model:
     import pyarrow as pa
 
     found = schema(dimension)
-    values = [
+    values: list[dict[str, Any]] = [
         {
             "key": node.id, "time": node.at, "recorded": node.recorded, "entity": node.entity, "type": node.type,
             "text": node.text, "confidence": node.confidence, "session": node.session, "origin": node.origin,
