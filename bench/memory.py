@@ -65,13 +65,9 @@ def _asked(plane: ContextPlane, made: Corpus, nodes: list[dict[str, Any]], how: 
     texts, vectors = made.query_texts, made.query_vectors
     one = [corpus.entity(each) for each in made.query_entity]
     yield timed(f"recall, all nodes{how}", lambda i: plane.recall(TENANT, texts[i], vector=vectors[i]))
-    yield timed(
-        f"recall, one entity{how}", lambda i: plane.recall(TENANT, texts[i], entity=one[i], vector=vectors[i])
-    )
+    yield timed(f"recall, one entity{how}", lambda i: plane.recall(TENANT, texts[i], entity=one[i], vector=vectors[i]))
     yield timed(f"recall, by words{how}", lambda i: plane.recall(TENANT, texts[i], mode="bm25"))
-    yield timed(
-        f"search of events beside them{how}", lambda i: plane.search(TENANT, texts[i], vector=vectors[i])
-    )
+    yield timed(f"search of events beside them{how}", lambda i: plane.search(TENANT, texts[i], vector=vectors[i]))
     starts = [each["id"] for each in reversed(nodes) if len(each) > 5][:460]
     walked = [len(plane.chain(TENANT, each, depth=_HOPS).steps) for each in starts]
     figures = timed(f"walk of {_HOPS} hops back{how}", lambda i: plane.chain(TENANT, starts[i], depth=_HOPS))

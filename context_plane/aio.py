@@ -27,7 +27,7 @@ def _awaited(
     """The method in a worker thread, with its signature and docstring."""
 
     @wraps(method)
-    async def call(self: AsyncContextPlane, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def call(self: AsyncContextPlane, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(method, self.plane, *args, **kwargs)
 
     return call

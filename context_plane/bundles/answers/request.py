@@ -43,7 +43,8 @@ class Request:
     @staticmethod
     def from_json(raw: dict[str, Any]) -> Request:
         """Reverse of `to_json`."""
-        return Request(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
+        read: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in raw.items()}
+        return Request(**read)
 
 
 def request(
