@@ -8,7 +8,7 @@ on some conversations and documents (`evidence`), and is reported on the others.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,19 +31,6 @@ FLOOR: Final = 0.9
 _ASKED: Final = {"nothing": ("path", "title"), "parents": ("path",), "all": ("path", "title")}
 """By what documents are asked, by what of their headings is indexed."""
 
-Worth = Callable[[float, int], float]
-"""What an item is worth to the assembly, by its score and its tokens."""
-
-
-def by_score(score: float, size: int) -> float:
-    """So that the best hits are taken: the assembly goes by worth a token, and a score is of the whole item."""
-    return score * size
-
-
-def by_score_a_token(score: float, _: int) -> float:
-    """The score as it is, which makes of two hits that answer as well the shorter one better."""
-    return score
-
 
 def scoping(folder: Path) -> Iterator[dict[str, Any]]:
     """Curves of tokens and recall by budget, and where they reach the floor."""
@@ -55,7 +42,7 @@ def scoping(folder: Path) -> Iterator[dict[str, Any]]:
         corpus = conversations(plane, data / "locomo")
         yield from _measured(plane, corpus, "question", "locomo")
         yield from _measured(plane, corpus, "question", "locomo, bm25", mode="bm25")
-        yield from _curves(plane, corpus, "question", "locomo, by score a token", worth=by_score_a_token)
+        yield from _curves(plane, corpus, "question", "locomo, by score a token", ranked=False)
     with ContextPlane.open(folder / "documents") as plane:
         for indexed in INDEXED:
             corpus = documents(plane, data / "documents", indexed, _ASKED[indexed])
@@ -80,17 +67,18 @@ def _measured(plane: ContextPlane, corpus: Corpus, asked: str, what: str, mode: 
 
 
 def _curves(
-    plane: ContextPlane, corpus: Corpus, asked: str, what: str, mode: Any = "auto", worth: Worth = by_score
+    plane: ContextPlane, corpus: Corpus, asked: str, what: str, mode: Any = "auto", *, ranked: bool = True
 ) -> Iterator[dict[str, Any]]:
-    """The curve on what choices were made on, and on what they were not made on."""
+    """The curve on what choices were made on, and on what they were not made on. `ranked` takes the best hits, as
+    `plane.context` does; else those of the highest score a token, which are the short ones."""
     for part in ("dev", "held out"):
         questions = [each for each in corpus.asked[asked] if (each.entity in corpus.dev) == (part == "dev")]
-        values = sweep(plane, corpus, questions, mode, worth)
+        values = sweep(plane, corpus, questions, mode, ranked=ranked)
         whole = round(sum(corpus.whole[each.entity] for each in questions) / len(questions))
         yield {"what": f"{what}, {part}", "questions": len(questions), "whole": whole, "curve": curve(values)}
 
 
-def sweep(plane: ContextPlane, corpus: Corpus, questions: Sequence[Question], mode: Any, worth: Worth) -> Any:
+def sweep(plane: ContextPlane, corpus: Corpus, questions: Sequence[Question], mode: Any, *, ranked: bool) -> Any:
     """f64[questions, budgets, 4]: tokens, and what `of_context` says."""
     sizes = {id_: tokens.count(text) for id_, text in corpus.shown.items()}
     place = {id_: at for at, id_ in enumerate(corpus.shown)}
@@ -98,10 +86,8 @@ def sweep(plane: ContextPlane, corpus: Corpus, questions: Sequence[Question], mo
     for each in questions:
         hits = plane.search(corpus.tenant, each.text, entity=each.entity, mode=mode, k=corpus.hits)
         scores = sorted((place[hit.event_id], hit.event_id, hit.score) for hit in hits)
-        items = [
-            Item(id_, corpus.shown[id_], worth(score, sizes[id_] + 1), tokens=sizes[id_]) for _, id_, score in scores
-        ]
-        found = Section("found", tuple(items))
+        items = [Item(id_, corpus.shown[id_], score, tokens=sizes[id_]) for _, id_, score in scores]
+        found = Section("found", tuple(items), ranked=ranked)
         whole = corpus.whole[each.entity]
         contexts = [assemble([found], budget) for budget in (*BUDGETS, whole // 5)]
         rows.append([(one.tokens, *of_context(one, whole, each.gold)) for one in contexts])
