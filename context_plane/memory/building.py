@@ -55,6 +55,18 @@ class Kind(Generic[R]):
     """Rows by day, as the table has them."""
     days: Callable[[History, int], Mapping[int, int]]
     """Days that should have a part at a log number, with the highest commit number that touched them."""
+    beside: Beside[R] | None = None
+    """A second table."""
+
+
+@dataclass(frozen=True)
+class Beside(Generic[R]):
+    """A table of what else the rows of a kind say."""
+
+    table: str
+    schema: Callable[[], pa.Schema]
+    told: Callable[[Mapping[int, R]], Mapping[int, pa.Table]]
+    """Rows by day, as the table has them."""
 
 
 @dataclass(frozen=True)
@@ -100,11 +112,17 @@ class Building(Generic[R]):
         good = {part.day: part for part in parts if part.passed}
         held = self.catalog.made_by(self.kind.name, self.kind.about)
         made = {day: self._made[day] for day in good if day in self._made}
-        if any(good[day].rows or (day in held and held[day].rows) for day in made):
+        told = any(good[day].rows or (day in held and held[day].rows) for day in made)
+        if told:
             now = {**held, **good}
             table = Rows(self.history.store, self.history.tenant, self.kind.table, self.kind.schema())
             total = sum(part.rows for part in now.values())
             table.settle(self.kind.told(made), lambda: self.kind.told(self._read(now)), total)
+        if self.kind.beside is not None:
+            days = self.kind.beside.told(made)
+            if told or any(len(rows) for rows in days.values()):
+                beside = self.kind.beside
+                Rows(self.history.store, self.history.tenant, beside.table, beside.schema()).settle(days)
         reach("memory.settled")
 
     def _read(self, parts: Mapping[int, Part]) -> dict[int, R]:

@@ -62,8 +62,8 @@ class Rows:
         self._name = name
         self._schema = schema
 
-    def settle(self, days: Days, everything: Callable[[], Days], total: int) -> None:
-        """Makes the table hold exactly these rows of these days, and `total` rows in all.
+    def settle(self, days: Days, everything: Callable[[], Days] | None = None, total: int = 0) -> None:
+        """Makes the table hold exactly these rows of these days, and where `everything` is given `total` rows in all.
 
         Where it holds another number it has missed something, or was lost: then it is compared with `everything`.
         Raises `Unavailable`.
@@ -72,10 +72,10 @@ class Rows:
         with translated(self._tenant, self._name):
             before = table.schema
             settled(table, self._fit)
-            if not before.equals(table.schema):
+            if everything is not None and not before.equals(table.schema):
                 days = everything()  # among them these
             _settle(table, days)
-            if table.count_rows() != total:
+            if everything is not None and table.count_rows() != total:
                 _settle(table, everything())
             settled(table, _compact)
 

@@ -105,5 +105,8 @@ def test_a_file_in_gives_a_published_bundle_out(home: Home, dagster: Dagster, tm
         "bm25_index",
         "memory_nodes",
         "memory_chains",
+        "knowledge",
+        "package_sources",
+        "ctx_packages",
         "snapshot",
     }

@@ -155,3 +155,21 @@ class Longer(Hashed):
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         short = super().embed(texts)
         return np.concatenate([short, short], axis=1) / np.float32(np.sqrt(2))
+
+
+def test_edges_have_a_table_too(plane: ContextPlane) -> None:
+    """Those that were told with their nodes and those told later; what is erased leaves it."""
+    first = remember(plane, "monthly", 1)
+    second = remember(plane, "annual", 2, supersedes=first)
+    plane.link("acme", second, "refines", first, at=START + 3 * DAY)
+    materialize(plane)
+
+    def edges() -> set[tuple[str, str, str]]:
+        table = open_table(plane.store, "acme", kind.EDGES)
+        assert table is not None
+        return {(row["actor"], row["kind"], row["target"]) for row in table.to_arrow().to_pylist()}
+
+    assert edges() == {(second, "supersedes", first), (second, "refines", first)}
+    erase(plane, "customer/a")
+    materialize(plane)
+    assert edges() == set()

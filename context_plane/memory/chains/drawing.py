@@ -25,11 +25,13 @@ def text(found: Walk) -> str:
     """The walk as a tree, one line a step."""
     lines = [named(found.start)]
     bars: list[bool] = []
+    above = {found.start.id}
     for step, last in _with_last(found.steps):
         del bars[step.depth - 1 :]
         lead = "".join("   " if ended else BAR for ended in bars)
-        lines.append(f"{lead}{'└─ ' if last else '├─ '}{line(step)}")
+        lines.append(f"{lead}{'└─ ' if last else '├─ '}{line(step, below=step.thing.id not in above)}")
         bars.append(last)
+        above |= set() if step.again else {step.thing.id}
     if not found.steps:
         lines.append(f"nothing is linked to it that came {'before' if found.direction == 'back' else 'after'}")
     if found.left_out:
@@ -87,12 +89,12 @@ def verb(step: Step) -> str:
     return words if edge.target == step.thing.id else _PASSIVE.get(edge.kind, f"{words}, said by")
 
 
-def line(step: Step) -> str:
-    """A step without the bars before it."""
+def line(step: Step, *, below: bool = False) -> str:
+    """A step without the bars before it; `below` says where one is gone on from that is not gone on from here."""
     edge, thing = step.edge, step.thing
     said = f"  {_quoted(edge.quote)}" if edge.quote else ""
     when = format_instant(edge.time)[:10]
-    after = "  (above)" if step.again else "  …" if step.cut else ""
+    after = ("  (below)" if below else "  (above)") if step.again else "  …" if step.cut else ""
     return f"{verb(step)} {named(thing)}{said}  {when} {edge.link.source} {edge.link.id}{after}"
 
 

@@ -190,7 +190,7 @@ def decode(view: memoryview, where: str) -> pa.Table:
         raise Corrupt(f"a part of links does not read: {error}", where=where, remedy=_REMEDY) from error
     if not rows.schema.equals(schema()):
         raise Corrupt("a part of links has other columns", where=where, remedy=_REMEDY)
-    return rows.replace_schema_metadata()
+    return pa.Table.from_arrays(rows.columns, schema=schema())
 
 
 def links_in(rows: pa.Table) -> Iterator[tuple[Link, str]]:

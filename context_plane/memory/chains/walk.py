@@ -1,12 +1,12 @@
 """Walks: from one thing along the links to what came before it, or to what came after, within limits.
 
 Here belongs the order of steps: depth first, each thing's links in order of time, so that a reader follows one thread
-to its end. A thing is gone on from once, and again where it is come to nearer; else where a walk comes to it again, it
-says so.
+to its end. A thing is gone on from once, where it is nearest; where a walk comes to it otherwise, it says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -45,7 +45,7 @@ class Step:
     edge: Edge
     thing: Thing
     again: bool = False
-    """Whether the walk was there before, and does not go on from it once more."""
+    """Whether the walk goes on from it elsewhere: before, or where it is nearer."""
     cut: bool = False
     """Whether it has links that the limits left out."""
 
@@ -98,20 +98,26 @@ def walk(
         remedy = "check the name (type/id); a later --as-of may know it"
         raise NotFound(f"there is no event of {start!r:.100}, nor a memory of that id", where="start", remedy=remedy)
     links = graph.before if direction == "back" else graph.after
-    count, spent = None if max_tokens is None else counter(), 0
-    from context_plane.memory.chains import drawing
 
-    seen, steps, left_out = {start: 0}, list[Step](), 0
+    def onward(id_: str) -> list[Edge]:
+        return [each for each in links(id_) if kinds is None or each.kind in kinds]
+
+    def end(edge: Edge) -> str:
+        return edge.earlier if direction == "back" else edge.later
+
+    count, spent = None if max_tokens is None else counter(), 0
     if count is not None:
+        from context_plane.memory.chains import drawing
+
         spent = count(f"{drawing.named(graph.thing(start))}\n") + _LAST
-    todo = [(1, edge) for edge in reversed(links(start)) if kinds is None or edge.kind in kinds]
+    near, gone_on, steps, left_out = _distances(start, depth, onward, end), {start}, list[Step](), 0
+    todo = [(1, edge) for edge in reversed(onward(start))]
     while todo:
         level, edge = todo.pop()
-        thing = graph.thing(edge.earlier if direction == "back" else edge.later)
-        # Come to nearer than before, what the depth cut off behind it is within reach.
-        again = thing.id in seen and (seen[thing.id] <= level or not left_out)
-        onward = [] if again else [each for each in links(thing.id) if kinds is None or each.kind in kinds]
-        cut = level == depth and bool(onward)
+        thing = graph.thing(end(edge))
+        again = thing.id in gone_on or near.get(thing.id, level) < level
+        further = [] if again else onward(thing.id)
+        cut = level == depth and bool(further)
         step = Step(level, edge, thing, again, cut)
         if count is not None:
             spent += count(f"{drawing.BAR * level}{drawing.line(step)}\n")
@@ -120,11 +126,25 @@ def walk(
             break
         steps.append(step)
         if cut:
-            left_out += len(onward)
-        else:
-            todo += [(level + 1, each) for each in reversed(onward)]
-            seen[thing.id] = level
+            left_out += len(further)
+        elif not again:
+            todo += [(level + 1, each) for each in reversed(further)]
+            gone_on.add(thing.id)
     return Walk(graph.thing(start), direction, tuple(steps), left_out)
+
+
+def _distances(
+    start: str, depth: int, onward: Callable[[str], list[Edge]], end: Callable[[Edge], str]
+) -> dict[str, int]:
+    """How many links away things are, as far as the walk may go: a thing is gone on from where it is nearest, so that
+    nothing within the depth is missed."""
+    found = level = {start: 0}
+    for far in range(1, depth + 1):
+        level = {end(edge): far for id_ in level for edge in onward(id_) if end(edge) not in found}
+        if not level or len(found) > MOST_STEPS:
+            break
+        found = found | level
+    return found
 
 
 def check(direction: str = "back", depth: int = DEPTH, max_tokens: int | None = None) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.log.history import History
-from context_plane.memory.building import Kind
+from context_plane.memory.building import Beside, Kind
 from context_plane.memory.nodes import part
 from context_plane.memory.nodes.node import PREFIX, SOURCE
 from context_plane.memory.nodes.part import Rows
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from context_plane.retrieval.building.embeddings import Embeddings
 
 TABLE: Final = "memory_nodes"
+EDGES: Final = "memory_edges"
 VECTOR: Final = "vector"
 
 
@@ -38,6 +39,7 @@ def nodes(embeddings: Callable[[], Embeddings] | None) -> Kind[Rows]:
         lambda: schema(None if embeddings is None else embeddings().dimension),
         partial(told, embeddings=embeddings),
         History.touched_by_own,
+        Beside(EDGES, edge_schema, lambda days: {day: _edges(rows) for day, rows in days.items()}),
     )
 
 
@@ -105,4 +107,25 @@ def _table(rows: Rows, vectors: Mapping[str, Any], dimension: int | None, model:
         row[VECTOR] = None if vector is None else vector.tolist()
     return pa.table(
         {name: pa.array([row[name] for row in values], found.field(name).type) for name in found.names}, found
+    )
+
+
+def edge_schema() -> pa.Schema:
+    """The columns of the table of typed edges, one row an edge; `event` is the id of the event that states it."""
+    import pyarrow as pa
+
+    return columns(*(pa.field(name, pa.string(), nullable=False) for name in ("actor", "kind", "target", "event")))
+
+
+def _edges(rows: Rows) -> pa.Table:
+    import pyarrow as pa
+
+    edges = [*(edge for node in rows.nodes for edge in node.edges), *rows.links]
+    said = [[edge.actor, edge.kind, edge.target, edge.event] for edge in edges]
+    keys = [hashed(each) for each in said]
+    values = [keys, [edge.at for edge in edges], *([each[at] for each in said] for at in range(4)), keys]
+    found = edge_schema()
+    return pa.table(
+        {name: pa.array(column, found.field(name).type) for name, column in zip(found.names, values, strict=True)},
+        found,
     )

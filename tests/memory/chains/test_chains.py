@@ -157,15 +157,12 @@ def near_to(graph_: Graph, start: str, direction: str, depth: int) -> set[str]:
 
 @given(told=edges, direction=st.sampled_from(["back", "forward"]), depth=st.integers(1, 5))
 def test_any_walk(told: list[Edge], direction: Any, depth: int) -> None:
-    """Comes to all that is so near, goes on from a thing again only where it is nearer, follows links that are there,
-    whatever the order of events."""
+    """Comes to all that is so near, goes on from each thing once, follows links that are there, whatever the order."""
     found_graph = graph(*told, edge("a", "refs", "b", 0))
     found = walk(found_graph, "a", direction, depth)
     assert walk(graph(edge("a", "refs", "b", 0), *reversed(told)), "a", direction, depth) == found
-    for name in "abcdefgh":
-        gone_on = [step for step in found.steps if step.thing.id == name and not step.again and not step.cut]
-        depths = [step.depth for step in gone_on]
-        assert depths == sorted(set(depths), reverse=True)
+    gone_on = [step.thing.id for step in found.steps if not step.again and not step.cut]
+    assert len(set(gone_on)) == len(gone_on)
     assert {step.thing.id for step in found.steps} | {"a"} == near_to(found_graph, "a", direction, depth)
     path = ["a"]
     for step in found.steps:
