@@ -99,8 +99,5 @@ def _tell(plane: ContextPlane, made: Corpus, number: int) -> None:
 
 def _build(plane: ContextPlane) -> None:
     builder = plane.builder(TENANT)
-    builder.timeline(WINDOW)
-    builder.fulltext(WINDOW)
-    builder.vectors(WINDOW)
-    builder.memory(WINDOW)
+    builder.build(WINDOW)
     builder.publish()
