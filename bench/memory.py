@@ -70,7 +70,9 @@ def _asked(plane: ContextPlane, made: Corpus, nodes: list[dict[str, Any]], how: 
     yield timed(f"search of events beside them{how}", lambda i: plane.search(TENANT, texts[i], vector=vectors[i]))
     starts = [each["id"] for each in reversed(nodes) if len(each) > 5][:460]
     walked = [len(plane.chain(TENANT, each, depth=_HOPS).steps) for each in starts]
-    figures = timed(f"walk of {_HOPS} hops back{how}", lambda i: plane.chain(TENANT, starts[i], depth=_HOPS))
+    figures = timed(
+        f"walk of {_HOPS} hops back{how}", lambda i: plane.chain(TENANT, starts[i % len(starts)], depth=_HOPS)
+    )
     yield {**figures, "steps_mean": round(float(np.mean(walked)), 1), "steps_most": max(walked)}
 
 
