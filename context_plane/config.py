@@ -75,6 +75,8 @@ class Settings:
     """What turns texts into vectors (`retrieval.embedders`); ``none`` searches by words alone."""
     analyzer: str = "english"
     """Language of stop words and stemmer; ``none`` for neither."""
+    link_extractor: str = "rules"
+    """What finds links in events (`memory.links.extractor`); any but ``rules`` is a plugin, which may ask a model."""
     start: str | None = None
     """First day of the Dagster partitions; by default the year of the oldest event."""
     max_staleness: float = 1.0
@@ -189,7 +191,7 @@ def _check_values(settings: Settings, where: Mapping[str, str]) -> None:
             parse_day(str(settings.start))
         except InputError as error:
             raise InputError(error.what, where=where.get("start", ""), remedy=error.remedy) from error
-    for name, example in (("embedder", '"wordllama"'), ("analyzer", '"english"')):
+    for name, example in (("embedder", '"wordllama"'), ("analyzer", '"english"'), ("link_extractor", '"rules"')):
         value = getattr(settings, name)
         if not isinstance(value, str) or not value.strip():
             raise InputError(f"{name} is {value!r}", where=where.get(name, ""), remedy=f"give a name such as {example}")

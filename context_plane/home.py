@@ -83,8 +83,14 @@ class Home:
 
         stamps = _folder(self._settings.sources)
         if self._linking is None or self._linking[0] != stamps:
-            self._linking = stamps, Linking(sources=_linked([path for path, *_ in stamps[1:]]))
+            found = _linked([path for path, *_ in stamps[1:]])
+            self._linking = stamps, Linking(self._settings.link_extractor, found)
         return self._linking[1]
+
+    @property
+    def declares_links(self) -> bool:
+        """Whether the home says how links are found; one that does not goes on with what is published."""
+        return self._settings.sources.is_dir() or self._settings.link_extractor != "rules"
 
     def packages(self) -> Packages:
         """What the files in `packages/` declare, and those that declare nothing; read again when they changed."""

@@ -43,7 +43,7 @@ class Building(Opened):
         """How links are to be found: what builders are given."""
         from context_plane.materialize import MemorySettings
 
-        return MemorySettings(self.home.linking if self.settings.sources.is_dir() else lambda: None)
+        return MemorySettings(self.home.linking if self.home.declares_links else lambda: None)
 
     def _embeddings(self, tenant: str) -> Embeddings:
         """The tenant's table of vectors, kept because one asset reads what another has just written."""

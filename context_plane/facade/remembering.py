@@ -73,4 +73,4 @@ class Remembering(Recalling):
         """The links of a view."""
         from context_plane.memory.chains.loading import graph_of
 
-        return graph_of(view, self.home.linking() if self.settings.sources.is_dir() else None, self._graphs)
+        return graph_of(view, self.home.linking() if self.home.declares_links else None, self._graphs)

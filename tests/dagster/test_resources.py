@@ -46,6 +46,10 @@ def test_serving_outside_dagster_gives_the_bundles_of_the_facade(home: Home) -> 
         assert [each.entity for each in serving.bundles("acme", "customer_v0")] == ["customer/a", "customer/b"]
         assert serving.bundle("acme", "customer/a", as_of="2026-03-01").fields["notes"] == 1
         assert serving.snapshot("acme") == home.plane.snapshot("acme")
+        home.plane.remember("acme", "customer/a", "Prefers annual billing", id="m1")
+        assert [each.id for each in serving.recall("acme", "billing", entity="customer/a")] == ["m1"]
+        found = serving.context("acme", "customer/a", "billing", max_tokens=300)
+        assert home.plane.replay(found.receipt).text == found.text
         with pytest.raises(NotFound, match="customer/nobody"):
             serving.bundle("acme", "customer/nobody")
 

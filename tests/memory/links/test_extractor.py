@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from context_plane import ContextPlane
+from context_plane.demo.build import build
 from context_plane.errors import InputError, NotFound
 from context_plane.memory.links.declared import Linking
 from context_plane.memory.links.extractor import GROUP, open_extractor
@@ -109,3 +111,21 @@ def test_folding_rows_loads_nothing_heavy() -> None:
         "assert not {'pyarrow', 'pydantic', 'duckdb', 'numpy', 'yaml'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_home_names_its_extractor(tmp_path: Path) -> None:
+    """In `plane.toml`; what it finds is walked at once and materialized, and a name that is not installed is told."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "plane.toml").write_text('link_extractor = "guess"\nembedder = "none"\n')
+    with ContextPlane.open(home) as plane:
+        event = {"id": "1", "source": "s", "type": "t", "subject": "note/n", "time": "2026-03-01T00:00:00Z"}
+        plane.ingest("acme", [{**event, "data": {"text": "a thought"}}])
+        before = plane.chain("acme", "note/n", direction="forward")
+        assert [step.thing.id for step in before.steps] == ["idea/x"]
+        build(plane, "acme", lambda *_: None)
+        assert plane.chain("acme", "note/n", direction="forward") == before
+    (home / "plane.toml").write_text('link_extractor = "nobodys"\nembedder = "none"\n')
+    with ContextPlane.open(home) as plane, pytest.raises(NotFound, match="no link extractor 'nobodys'"):
+        plane.chain("acme", "note/n")
