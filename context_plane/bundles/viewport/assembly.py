@@ -43,6 +43,9 @@ def assemble(sections: Sequence[Section], budget: int) -> Viewport:
     for reserving in (True, False):  # what was kept for a section and not needed is anybody's
         for priority in priorities:
             choice.take(priority, reserving=reserving)
+    if choice.counted_anew():
+        for priority in priorities:
+            choice.take(priority, reserving=False)
     return choice.fitted()
 
 
@@ -113,6 +116,11 @@ class _Choice:
                 continue
             self.add(each, CHOSEN)
             self.spent += cost
+
+    def counted_anew(self) -> bool:
+        """Counts the text as a whole, which has fewer tokens than its parts; whether something more may fit now."""
+        before, self.spent = self.spent, counter()(self.text())
+        return self.spent < before and any(not each.item.mandatory for each in self.candidates)
 
     def cost(self, each: _Candidate) -> int:
         """Tokens of an item, with those of its section's frame where it is the first."""

@@ -93,7 +93,9 @@ class Keeper:
 
     def _load(self, snapshot: Snapshot | None, until: int) -> Memory:
         """What parts hold, and what they lack of the commits up to `until`."""
-        held: Mapping[int, Part] = snapshot.catalog.of(MEMORY) if snapshot is not None else {}
+        held: Mapping[int, Part] = (
+            snapshot.catalog.made_by(MEMORY, {"format": parts.FORMAT}) if snapshot is not None else {}
+        )
         outdated = frozenset(
             day
             for record in self._history.records(0, until)
