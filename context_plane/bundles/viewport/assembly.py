@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from context_plane.bundles.viewport.budget import CHOSEN, MANDATORY, Decision, Report
 from context_plane.bundles.viewport.rendering import render
@@ -49,6 +50,9 @@ def assemble(sections: Sequence[Section], budget: int) -> Viewport:
     return choice.fitted()
 
 
+_TAKES: Final = "it takes"
+
+
 @dataclass
 class _Candidate:
     section: Section
@@ -87,6 +91,7 @@ class _Choice:
             for section in self.sections
         }
         self.spent = 0
+        self._whole: tuple[str, int] | None = None
         self.spent_by = dict.fromkeys(self.taken, 0)
 
     def take_mandatory(self) -> None:
@@ -112,15 +117,23 @@ class _Choice:
                 continue
             room = self.budget - self.spent - (self.reserved(priority) if reserving else 0)
             if cost > room:
-                self.why[each.place] = f"it takes {cost:,} tokens, {max(0, room):,} are left"
+                self.why[each.place] = f"{_TAKES} {cost:,} tokens, {max(0, room):,} are left"
                 continue
             self.add(each, CHOSEN)
             self.spent += cost
 
     def counted_anew(self) -> bool:
         """Counts the text as a whole, which has fewer tokens than its parts; whether something more may fit now."""
-        before, self.spent = self.spent, counter()(self.text())
-        return self.spent < before and any(not each.item.mandatory for each in self.candidates)
+        self.spent = self.whole()[1]
+        room = self.budget - self.spent
+        return any(each.tokens <= room and self.why.get(each.place, "").startswith(_TAKES) for each in self.candidates)
+
+    def whole(self) -> tuple[str, int]:
+        """The text of what was taken, and its tokens."""
+        if self._whole is None:
+            text = self.text()
+            self._whole = text, counter()(text)
+        return self._whole
 
     def cost(self, each: _Candidate) -> int:
         """Tokens of an item, with those of its section's frame where it is the first."""
@@ -148,6 +161,7 @@ class _Choice:
 
     def add(self, each: _Candidate, why: str) -> None:
         """Takes an item."""
+        self._whole = None
         self.taken[each.section.name].append(each.item)
         self.order.append(each)
         self.why[each.place] = why
@@ -165,8 +179,7 @@ class _Choice:
 
     def fitted(self) -> Viewport:
         """The text, without the last items that were taken where the whole has more tokens than its parts."""
-        text = self.text()
-        tokens = counter()(text)
+        text, tokens = self.whole()
         while tokens > self.budget:
             last = next(each for each in reversed(self.order) if not each.item.mandatory)
             self.order.remove(last)
