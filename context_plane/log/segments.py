@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import Corrupt
+from context_plane.errors import Corrupt, NotFound
 from context_plane.instants import DAY, day_of
 from context_plane.store import keys
 
@@ -75,12 +75,16 @@ class SegmentWriter:
 def read_segment(store: Store, tenant: str, ref: SegmentRef, path_key: bytes | None = None) -> list[bytes]:
     """The canonical lines of a segment.
 
-    Raises `Corrupt` when length, hash or row count differ from what the log recorded.
+    Raises `Corrupt` when length, hash or row count differ from what the log recorded, `NotFound` where it is gone.
     """
     import zstandard
 
     key = ref.key(tenant, path_key)
-    body = store.get(key)
+    try:
+        body = store.get(key)
+    except NotFound as error:
+        what = "a segment that the log names is gone from the store"
+        raise NotFound(what, where=key, remedy="restore it from a backup: nothing else holds its events") from error
     check_bytes(key, body, ref.size, ref.sha256)
     try:
         plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=_MAX_PLAIN)

@@ -112,3 +112,13 @@ def test_what_holds_from_a_later_day_on_waits_for_it(home: Path) -> None:
     plane.link("acme", "later", "refines", "now")
     assert [node.id for node in plane.nodes("acme")] == ["now"]
     assert [node.id for node in plane.nodes("acme", as_of="2090-01-01")] == ["later"]
+
+
+def test_a_segment_that_is_gone_is_named_with_what_to_do(home: Path) -> None:
+    """The log's segments are not derived from anything: a backup has them or nobody."""
+    opened(home).ingest("acme", [event(1)])
+    for path in (home / "store").rglob("*.jsonl.zst"):
+        if "segments" in path.parts:
+            path.unlink()
+    with pytest.raises(NotFound, match=r"a segment that the log names is gone.*restore it from a backup"):
+        opened(home).timeline("acme", "customer/a")
