@@ -9,9 +9,10 @@ import json
 import threading
 from typing import TYPE_CHECKING, Final
 
-from context_plane.bundles.answers.receipt import TYPE, Receipt, decode, entity_of, split
+from context_plane.bundles.answers.receipt import Receipt, decode, entity_of, split
 from context_plane.errors import NotFound
 from context_plane.instants import parse_instant
+from context_plane.log.events import RECEIPT
 from context_plane.log.history import removed
 from context_plane.log.segments import SegmentRef, read_segment
 
@@ -44,7 +45,7 @@ class Receipts:
             raise NotFound(f"receipt {id_} was erased", where=f"tenant {self._history.tenant}", remedy=remedy)
         for line in read_segment(self._history.store, self._history.tenant, ref):
             event = json.loads(line)
-            if event["type"] == TYPE and event["id"] == split(id_)[1]:
+            if event["type"] == RECEIPT and event["id"] == split(id_)[1]:
                 return decode(self._history.tenant, parse_instant(event["time"]), event["id"], event["data"])
         raise NotFound(f"there is no receipt {id_}", where=f"tenant {self._history.tenant}", remedy="check the id")
 

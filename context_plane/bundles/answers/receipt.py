@@ -20,8 +20,8 @@ from context_plane.bundles.viewport.assembly import Viewport
 from context_plane.bundles.viewport.rendering import arranged, in_order
 from context_plane.errors import Corrupt, InputError
 from context_plane.instants import format_instant
+from context_plane.log.events import RECEIPT
 
-TYPE: Final = "cortex.receipt"
 SOURCE: Final = "cortex/receipts"
 FORMAT: Final = 1
 _NAME: Final = re.compile(r"([a-z0-9][a-z0-9_-]{0,62})\.([0-9a-f]{20})")
@@ -71,7 +71,7 @@ class Receipt:
         if self.spec is not None:
             data["spec"] = self.spec
         return {
-            "specversion": "1.0", "id": name, "source": SOURCE, "type": TYPE, "subject": entity_of(self.id),
+            "specversion": "1.0", "id": name, "source": SOURCE, "type": RECEIPT, "subject": entity_of(self.id),
             "time": format_instant(self.time), "data": data,
         }  # fmt: skip
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from context_plane.log.events import RECEIPT
 from context_plane.store import keys
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from context_plane.parts.view import View
-
-RECEIPT: Final = "cortex.receipt"
 
 
 def accesses(receipts: Iterable[Mapping[str, Any]]) -> Counter[str]:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.log.events import row
+from context_plane.log.events import RECEIPT, row
 from context_plane.log.history import removed
 from context_plane.log.segments import read_segment
 from context_plane.memory.nodes import part as parts
@@ -126,6 +126,6 @@ def _events(history: History, refs: list[SegmentRef]) -> Iterator[parts.Row]:
     """Rows of own segments, of those entities that are not the plane's business alone."""
     for ref in refs:
         for line in read_segment(history.store, history.tenant, ref):
-            if SOURCE.encode() in line or parts.RECEIPT.encode() in line:
+            if SOURCE.encode() in line or RECEIPT.encode() in line:
                 entity, at, source, id_, type_, _, _, data, *_ = row(line)
                 yield entity, at, source, id_, type_, data

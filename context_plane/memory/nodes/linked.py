@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from context_plane.instants import format_instant
 from context_plane.memory.chains.graph import Edge, Thing
 from context_plane.memory.chains.part import title
 from context_plane.memory.links.link import Evidence, Link, Target
@@ -47,9 +46,3 @@ class Linked:
         target, evidence = Target(edge.target, event=edge.target), Evidence("links")
         link = Link(edge.at, SOURCE, edge.event, entity, edge.kind, target, False, RULE, evidence)
         return Edge(edge.at, edge.kind, edge.actor, edge.target, link)
-
-
-def line(seen: Seen, id_: str) -> str:
-    """A node in a line: day, type, id and what it says."""
-    kept = seen.kept(id_)
-    return f"{format_instant(kept.at)[:10]} {kept.type} {kept.id}: {kept.text}"

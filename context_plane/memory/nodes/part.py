@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.canonical import canonical
 from context_plane.errors import Corrupt
+from context_plane.log.events import RECEIPT
 from context_plane.memory.nodes.node import LINK, PREFIX, SOURCE, Edge, Kept, edge_of, node_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT: Final = 1
-RECEIPT: Final = "cortex.receipt"
 _LEVEL: Final = 3
 _COLUMNS: Final = ("entity", "time", "source", "id", "type", "data")
 Row = tuple[str, int, str, str, str, str | None]

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from context_plane import ContextPlane, Infeasible, InputError, NotFound
 from context_plane.bundles.answers.kept import Receipts
-from context_plane.bundles.answers.receipt import TYPE
 from context_plane.ctx.tokens import count
 from context_plane.demo.build import build
 from context_plane.instants import format_instant
 from context_plane.log.commits import CommitRecord
+from context_plane.log.events import RECEIPT
 from context_plane.store import keys
 
 SPEC = """\
@@ -120,7 +120,7 @@ def test_an_answer_changes_no_other(plane: ContextPlane) -> None:
         plane.context("acme", ACME, "SSO", max_tokens=200)
     materialize(plane)
     assert (plane.bundle("acme", ACME).json, plane.search("acme", "SSO"), plane.entities("acme")) == before
-    assert not plane.search("acme", "SSO", type=TYPE)
+    assert not plane.search("acme", "SSO", type=RECEIPT)
 
 
 def test_receipts_replay_after_everything_else_is_gone(plane: ContextPlane, tmp_path: Path) -> None:
