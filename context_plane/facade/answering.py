@@ -12,19 +12,20 @@ from context_plane.tenant import Cut
 
 if TYPE_CHECKING:
     from context_plane.bundles.answers.answer import Context
-    from context_plane.bundles.answers.gathering import Ref
+    from context_plane.bundles.answers.gathering import Gathered, Ref
     from context_plane.bundles.answers.receipt import Receipt
     from context_plane.bundles.answers.replay import Replayed
     from context_plane.bundles.answers.request import Request
     from context_plane.bundles.spec import ContextSpec
+    from context_plane.bundles.viewport.assembly import Viewport
     from context_plane.bundles.viewport.sections import Item
     from context_plane.memory.chains.walk import Direction, Walk
     from context_plane.memory.nodes.recalling import Recalled
     from context_plane.parts.view import View
     from context_plane.retrieval.hit import Hit
 
-_FRAME = 10
-"""Tokens that the frame of a section takes at most, about."""
+_OF_ENTITY = frozenset({"entity", "memory", "events", "chain"})
+"""Sections that are about the entity: without any of them nobody knows it."""
 _DEPTH = 3
 """Links that an answer follows from its entity."""
 
@@ -72,14 +73,14 @@ class Answering(Packing):
         view = self._known(tenant).view(as_of, known_at)
         chosen = self._answer_spec(view, asked)
         found = gather(asked, self._sources(view, asked, chosen))
-        if not found.found.keys() - {"instructions", "state"} and not view.events(entity).num_rows:
+        if not found.found.keys() & _OF_ENTITY and not view.events(entity).num_rows:
             remedy = "check the name (type/id); a later as_of may know it"
             raise NotFound(f"there is no event of {entity!r:.80}", where=f"tenant {tenant}", remedy=remedy)
         port = assemble(found.sections, max_tokens)
         if port.report.decisions and not port.items:
-            least = min(each.tokens for each in port.report.decisions) + _FRAME
             what = f"nothing fits into {max_tokens:,} tokens"
-            raise Infeasible(what, where="max_tokens", remedy=f"give at least {least:,}")
+            raise Infeasible(what, where="max_tokens", remedy=f"give at least {_least(found):,}")
+        _check_topics(asked, found, port)
         told = None if chosen is None else chosen.to_json()
         receipt = receipt_of(tenant, now(), asked, (view.number, view.as_of, view.end), told, found, port)
         self._keep(tenant, receipt)
@@ -281,3 +282,25 @@ def _texts(receipt: Receipt, sections: Sequence[Any], texts: dict[tuple[str, str
         taken = [item for item in section.items if (section.name, item.id) in texts]
         found.append(tuple(item.text for item in in_order(section, taken)))
     return tuple(found)
+
+
+def _least(found: Gathered) -> int:
+    """The fewest tokens of a context with one item."""
+    from context_plane.bundles.viewport.rendering import frame
+    from context_plane.ctx.tokens import count
+
+    sections = found.sections
+    return min(count(frame(s.name, [item.text], trusted=s.trusted)) for s in sections for item in s.items)
+
+
+def _check_topics(asked: Request, found: Gathered, port: Viewport) -> None:
+    """Raises `Infeasible` where nothing of a topic that was named is in the text, nor said by something else."""
+    for topic in asked.knowledge:
+        mine = [
+            each for each in port.report.decisions if found.refs.get((each.section, each.id), {}).get("topic") == topic
+        ]
+        if mine and not any(each.included or each.why.endswith("says the same") for each in mine):
+            what = f"nothing of topic {topic} fits into {port.report.budget:,} tokens beside the rest"
+            least = min(each.tokens for each in mine)
+            remedy = f"raise max_tokens: its smallest chunk takes {least:,}, {port.report.tokens:,} are spent"
+            raise Infeasible(what, where="max_tokens", remedy=remedy)

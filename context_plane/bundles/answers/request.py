@@ -64,6 +64,9 @@ def request(
         if len(value) > _MOST_CHARS:
             remedy = f"give at most {_MOST_CHARS:,}"
             raise InputError(f"{name} has {len(value):,} characters", where=name, remedy=remedy)
+        if any("\ud800" <= sign <= "\udfff" for sign in value):
+            remedy = "give text that is UTF-8"
+            raise InputError(f"{name} holds a lone surrogate, which is no text", where=name, remedy=remedy)
         if "\0" in value:
             raise InputError(f"{name} holds a NUL character", where=name, remedy="strip \\u0000")
     written = "" if state is None else canonical(state).decode()

@@ -218,6 +218,7 @@ def test_a_budget_too_small_says_the_least_that_would_do(plane: ContextPlane) ->
         ({"max_tokens": 0}, InputError, "the budget is 0"),
         ({"max_tokens": True}, InputError, "the budget is True"),
         ({"goal": 7}, InputError, "goal is int"),
+        ({"goal": "a\udcff"}, InputError, "goal holds a lone surrogate"),
         ({"goal": "a\0b"}, InputError, "NUL"),
         ({"state": {"a": "\0"}}, InputError, "NUL"),
         ({"knowledge": "nowhere"}, NotFound, "no topic 'nowhere'"),
@@ -355,3 +356,19 @@ def test_answers_with_knowledge_and_packages_replay(informed: ContextPlane, tmp_
     with ContextPlane.open(home, grain="day") as other:
         for each in first:
             assert other.replay(each.receipt).equal
+
+
+def test_a_topic_that_was_named_is_there_or_the_answer_is_no(informed: ContextPlane) -> None:
+    """Not left out for want of room; and knowledge alone does not make an entity known."""
+    with pytest.raises(Infeasible, match="nothing of topic upgrades fits"):
+        informed.context("acme", ACME, "hi", max_tokens=30, knowledge="upgrades")
+    with pytest.raises(NotFound, match="no event of 'customer/nobody'"):
+        informed.context("acme", "customer/nobody", "discount for annual billing", max_tokens=300)
+
+
+def test_the_least_that_would_do_does(plane: ContextPlane) -> None:
+    """And one token less does not."""
+    with pytest.raises(Infeasible, match="nothing fits into 2 tokens") as caught:
+        plane.context("acme", ACME, "SSO", max_tokens=2)
+    least = int(caught.value.remedy.rpartition(" ")[2])
+    assert plane.context("acme", ACME, "SSO", max_tokens=least).tokens <= least
