@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +34,15 @@ def decode_checkpoint(key: str, body: bytes) -> list[bytes]:
         raise Corrupt("checkpoint is damaged", where=key, remedy="delete it: the log holds every record itself")
     plain: bytes = zstandard.ZstdDecompressor().decompress(body[32:], max_output_size=1 << 30)
     return plain.split(b"\n")
+
+
+def number_of(key: str, record: bytes) -> int:
+    """The number of a record in a checkpoint. Raises `Corrupt`."""
+    try:
+        return int(json.loads(record)["number"])
+    except (ValueError, KeyError, TypeError) as error:
+        remedy = "delete it: the log holds every record itself"
+        raise Corrupt("checkpoint holds what is no record", where=key, remedy=remedy) from error
 
 
 def write_checkpoint(store: Store, tenant: str, number: int) -> None:

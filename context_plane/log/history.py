@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from context_plane.errors import Corrupt, NotFound
 from context_plane.instants import DAY, parse_instant
-from context_plane.log.checkpoints import decode_checkpoint
+from context_plane.log.checkpoints import decode_checkpoint, number_of
 from context_plane.log.commits import GENESIS, CommitRecord, ListRef, decode_record, load_segments
 from context_plane.log.events import content_digest, identity
 from context_plane.log.ids import IdIndex, decode_run, encode_run
@@ -303,7 +303,12 @@ class History:
 
     def _append_checkpoints(self, found: Iterable[tuple[str, bytes]]) -> None:
         for key, body in found:
-            for record in decode_checkpoint(key, body):
+            bodies = decode_checkpoint(key, body)
+            first = number_of(key, bodies[0])
+            # Whoever was killed before he wrote his checkpoint left out some: the log itself has all records.
+            while self.head + 1 < first and (lacking := self._probe()) is not None:
+                self._append(lacking)
+            for record in bodies[max(0, self.head + 1 - first) :]:
                 self._append(record)
 
     def _with_body(self, key: str) -> tuple[str, bytes]:

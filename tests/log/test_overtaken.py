@@ -11,6 +11,7 @@ import pytest
 from context_plane import ContextPlane
 from context_plane.demo.build import build
 from context_plane.errors import InputError, NotFound
+from context_plane.log import checkpoints
 from context_plane.log import ingest as ingest_module
 
 SPEC = "context: plain_v0\nentity: customer\nwindow: 30d\nfields:\n  n: {count: true}\n"
@@ -122,3 +123,17 @@ def test_a_segment_that_is_gone_is_named_with_what_to_do(home: Path) -> None:
             path.unlink()
     with pytest.raises(NotFound, match=r"a segment that the log names is gone.*restore it from a backup"):
         opened(home).timeline("acme", "customer/a")
+
+
+def test_a_checkpoint_that_was_never_written_is_made_up_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its writer was killed between his commit and it; the next checkpoint begins behind a gap."""
+    monkeypatch.setattr(checkpoints, "EVERY", 2)
+    plane = opened(home)
+    for number in range(7):
+        plane.ingest("acme", [event(number)])
+    written = sorted((home / "store").rglob("checkpoints/*"))
+    assert len(written) == 3
+    for gone in (written[1], written[0]):
+        gone.unlink()
+        with opened(home) as other:
+            assert other.timeline("acme", "customer/a").num_rows == 7
