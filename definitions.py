@@ -11,7 +11,11 @@ def defs() -> dg.Definitions:
     from sensors.commits import build_new_commits
     from sensors.daily import build_daily
     from sensors.packages import build_rebuild
+    from sensors.processes import build_orphans, build_triggers
 
     graph = Graph(PlaneResource())
-    starts = dg.Definitions(sensors=[build_new_commits(graph), build_rebuild(graph)], schedules=[build_daily(graph)])
+    starts = dg.Definitions(
+        sensors=[build_new_commits(graph), build_rebuild(graph), build_triggers(graph), build_orphans(graph)],
+        schedules=[build_daily(graph)],
+    )
     return dg.Definitions.merge(graph.definitions(), starts)

@@ -15,6 +15,8 @@ from context_assets.knowledge import build_knowledge
 from context_assets.memory import build_memory
 from context_assets.packages import build_packages
 from context_assets.partitions import Span, read_span
+from context_assets.process_catalog import build_process_catalog
+from context_assets.process_run import build_process_run
 from context_assets.quality import build_quality
 from context_assets.search import build_search
 from context_assets.snapshot import build_snapshot
@@ -59,6 +61,12 @@ class Graph:
             selection=dg.AssetSelection.assets(names.CTX_PACKAGES),
             description="Packages of which a source changed. What is fresh stays.",
         )
+        self.catalog = dg.define_asset_job(
+            names.CATALOG_JOB,
+            selection=dg.AssetSelection.assets(names.PROCESS_CATALOG),
+            description="The processes as they are compiled now.",
+        )
+        self.process_run = build_process_run()
 
     def definitions(self) -> dg.Definitions:
         """Assets, checks, job and resources. Steps run in the run's own process: the folds are short."""
@@ -67,7 +75,7 @@ class Graph:
         memory = names.MEMORIES.values()
         indexes = [name for name in search if name != names.EMBEDDINGS]
         taken = {names.EVENTS, names.TIMELINE, names.SNAPSHOT, names.KNOWLEDGE, *search, *memory, *contexts}
-        taken |= {names.PACKAGE_SOURCES, names.CTX_PACKAGES}
+        taken |= {names.PACKAGE_SOURCES, names.CTX_PACKAGES, names.PROCESS_CATALOG}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", dg.BetaWarning)  # backfill policies and observable assets, at every load
             assets: list[dg.AssetsDefinition | dg.AssetSpec] = [
@@ -79,12 +87,13 @@ class Graph:
                 *build_memory(self.span, self.embedder),
                 build_knowledge(indexes),
                 *([build_quality()] if self.datasets else []),
+                build_process_catalog(),
                 *build_packages([names.BM25_INDEX, *memory, names.KNOWLEDGE]),
                 build_snapshot([*contexts, *indexes, *memory]),
             ]
         return dg.Definitions(
             assets=assets,
-            jobs=[self.refresh, self.packages],
+            jobs=[self.refresh, self.packages, self.catalog, self.process_run],
             resources={"plane": self.plane, "serving": self.serving},
             executor=dg.in_process_executor,
         )

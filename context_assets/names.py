@@ -22,6 +22,7 @@ KNOWLEDGE: Final = "knowledge"
 PACKAGE_SOURCES: Final = "package_sources"
 CTX_PACKAGES: Final = "ctx_packages"
 RETRIEVAL_QUALITY: Final = "retrieval_quality"
+PROCESS_CATALOG: Final = "process_catalog"
 
 LOG_GROUP: Final = "log"
 CONTEXT_GROUP: Final = "entity_context"
@@ -29,11 +30,14 @@ SEARCH_GROUP: Final = "search"
 MEMORY_GROUP: Final = "memory"
 KNOWLEDGE_GROUP: Final = "knowledge"
 PACKAGE_GROUP: Final = "packages"
+PROCESS_GROUP: Final = "processes"
 SERVING_GROUP: Final = "serving"
 OWNERS: Final = ("team:context-plane",)
 
 REFRESH: Final = "refresh"
 PACKAGES: Final = "packages"
+PROCESS_RUN: Final = "process_run"
+CATALOG_JOB: Final = "compile_processes"
 
 _TAKEN: Final = frozenset(
     {
@@ -49,6 +53,9 @@ _TAKEN: Final = frozenset(
         PACKAGE_SOURCES,
         CTX_PACKAGES,
         RETRIEVAL_QUALITY,
+        PROCESS_CATALOG,
+        PROCESS_RUN,
+        CATALOG_JOB,
         REFRESH,
         PACKAGES,
     }

@@ -22,6 +22,7 @@ ENVIRONMENT: Final = {
     "grain": "CONTEXT_PLANE_GRAIN",
     "start": "CONTEXT_PLANE_START",
     "embedder": "CONTEXT_PLANE_EMBEDDER",
+    "state": "CONTEXT_PLANE_STATE",
 }
 
 
@@ -64,6 +65,24 @@ class CacheSettings:
 
 
 @dataclass(frozen=True)
+class ProcessSettings:
+    """``[processes]`` in `plane.toml`: what runs of processes may do."""
+
+    workspace: str = ""
+    """Folder below which files, git and commands work; by default `workspaces` in the home."""
+    http_allow: tuple[str, ...] = ()
+    """Hosts that HTTP actions may ask, such as ``api.example.com`` or ``*.example.com``; none by default."""
+    lease_seconds: float = 30.0
+    """For how long an execution is a worker's without word of him, where it cannot be seen whether he lives."""
+    output_kb: int = 256
+    """The largest output of a step, in KiB of JSON."""
+
+    def workspaces(self, home: Path) -> Path:
+        """The folder that `workspace` names, relative to the home."""
+        return (home / self.workspace).absolute() if self.workspace else home / "workspaces"
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything a plane is configured with."""
 
@@ -84,6 +103,10 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     cache: CacheSettings = field(default_factory=CacheSettings)
     """``[cache]`` in `plane.toml`."""
+    state: str = ""
+    """SQLAlchemy URL of what coordinates (`store.state`); by default SQLite in the home."""
+    processes: ProcessSettings = field(default_factory=ProcessSettings)
+    """``[processes]`` in `plane.toml`."""
 
     @property
     def cache_folder(self) -> Path:
@@ -110,6 +133,21 @@ class Settings:
         """Folder of the files that declare packages."""
         return self.home / "packages"
 
+    @property
+    def process_folder(self) -> Path:
+        """Folder of the files that declare processes, interfaces, actions and gates."""
+        return self.home / "processes"
+
+    @property
+    def models(self) -> Path:
+        """The file that says which models there are."""
+        return self.home / "models.yaml"
+
+    @property
+    def state_url(self) -> str:
+        """SQLAlchemy URL of what coordinates."""
+        return self.state or f"sqlite:///{self.home / 'state' / 'state.db'}"
+
 
 def load_settings(home: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
     """The settings of a home (default ``CONTEXT_PLANE_HOME``, else ``./.context-plane``).
@@ -125,9 +163,13 @@ def load_settings(home: str | os.PathLike[str] | None = None, environ: Mapping[s
         if env.get(variable):
             raw[name], where[name] = env[variable], variable
     ingest, cache = _table(raw, "ingest", IngestSettings, file), _table(raw, "cache", CacheSettings, file)
-    _check_names(raw, Settings, str(file), leave=("home", "ingest", "cache"))
+    processes = _table(raw, "processes", ProcessSettings, file)
+    _check_names(raw, Settings, str(file), leave=("home", "ingest", "cache", "processes"))
     store = str(raw.pop("store", "") or root / "store")
-    settings = Settings(home=root, store=store, ingest=_ingest(ingest, file), cache=_cache(cache, file), **raw)
+    settings = Settings(
+        home=root, store=store, ingest=_ingest(ingest, file), cache=_cache(cache, file),
+        processes=_processes(processes, file), **raw,
+    )  # fmt: skip
     _check_values(settings, where)
     return settings
 
@@ -183,6 +225,20 @@ def _cache(raw: dict[str, Any], file: Path) -> CacheSettings:
     return CacheSettings(**raw)
 
 
+def _processes(raw: dict[str, Any], file: Path) -> ProcessSettings:
+    where = f"{file} [processes]"
+    hosts = raw.get("http_allow", ())
+    if not isinstance(hosts, (list, tuple)) or not all(isinstance(host, str) and host for host in hosts):
+        raise InputError(f"http_allow is {hosts!r}", where=where, remedy='write a list of hosts: ["api.example.com"]')
+    if not isinstance(raw.get("workspace", ""), str):
+        raise InputError(f"workspace is {raw['workspace']!r}", where=where, remedy="give the path of a folder")
+    for name, least, most in (("lease_seconds", 1, 3_600), ("output_kb", 1, 4_096)):
+        value = raw.get(name, least)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            raise InputError(f"{name} is {value!r}", where=where, remedy=f"give a number from {least} to {most:,}")
+    return ProcessSettings(**raw | {"http_allow": tuple(hosts)})
+
+
 def _check_values(settings: Settings, where: Mapping[str, str]) -> None:
     if settings.grain not in ("day", "month"):
         raise InputError(f"grain is {settings.grain!r}", where=where.get("grain", ""), remedy="use day or month")
@@ -191,6 +247,8 @@ def _check_values(settings: Settings, where: Mapping[str, str]) -> None:
             parse_day(str(settings.start))
         except InputError as error:
             raise InputError(error.what, where=where.get("start", ""), remedy=error.remedy) from error
+    if not isinstance(settings.state, str):
+        raise InputError(f"state is {settings.state!r}", where=where.get("state", ""), remedy="give a SQLAlchemy URL")
     for name, example in (("embedder", '"wordllama"'), ("analyzer", '"english"'), ("link_extractor", '"rules"')):
         value = getattr(settings, name)
         if not isinstance(value, str) or not value.strip():

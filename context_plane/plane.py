@@ -5,12 +5,12 @@ Its methods are in `context_plane.facade`, one concept a file. `AsyncContextPlan
 
 from __future__ import annotations
 
-from context_plane.facade.answering import Answering
 from context_plane.facade.building import Building
 from context_plane.facade.reading import Events
+from context_plane.facade.reacting import Reacting
 
 __all__ = ["ContextPlane", "Events"]
 
 
-class ContextPlane(Answering, Building):
+class ContextPlane(Reacting, Building):
     """A plane over one home. Safe for threads; processes may share the home or store."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import InputError, NotFound
 from context_plane.instants import from_datetime, to_datetime
-from context_plane.log.events import RESERVED
+from context_plane.log.events import EXECUTION, RESERVED
 from context_plane.sql.engine import connect, identifier, literal, lock
 from context_plane.sql.guard import check_query
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from context_plane.memory.nodes.seen import Seen
     from context_plane.parts.view import View
 
-TABLES: Final = ("events", "bundles", "memory")
+TABLES: Final = ("events", "bundles", "memory", "executions", "steps")
 MEMORY: Final = "4GB"
 """What one query may use; beyond it the query fails, and the process that runs it goes on."""
 MAX_SECONDS: Final = 300
@@ -41,6 +41,8 @@ def run(view: View, text: str, reader: BundleReader, specs: Sequence[ContextSpec
             con.register("bundles", _bundles(view, reader, specs))
         if "memory" in query.tables_used:
             con.register("memory", _memory(keeper.seen(view)))
+        if {"executions", "steps"} & set(query.tables_used):
+            _executions(con, view.tenant)
         lock(con)
         return con.sql(query.sql).to_arrow_table()
     except duckdb.Error as error:
@@ -117,6 +119,43 @@ def _memory(seen: Seen) -> pa.Table:
     columns: Any = zip(*rows, strict=True) if rows else [()] * len(kinds)
     arrays = [pa.array(column, kind) for column, kind in zip(columns, kinds.values(), strict=True)]
     return pa.Table.from_arrays(arrays, names=list(kinds))
+
+
+def _executions(con: duckdb.DuckDBPyConnection, tenant: str) -> None:
+    """Views over the records of executions: one row for each, and one for each step that is over. What is not sealed
+    yet, at most a second's, is not among them."""
+    con.execute(f"""
+        CREATE VIEW execution_records AS SELECT
+            {literal(tenant + ".")} || split_part(entity, '/', 2) AS execution,
+            CAST(split_part(id, '/', 2) AS INTEGER) AS seq, time, data->>'kind' AS kind, data->'body' AS body
+        FROM events WHERE type = {literal(EXECUTION)}""")
+    con.execute("""
+        CREATE VIEW executions AS SELECT
+            execution,
+            any_value(body->'process'->>'name') FILTER (kind = 'accepted') AS process,
+            CAST(any_value(body->'process'->>'version') FILTER (kind = 'accepted') AS INTEGER) AS version,
+            any_value(body->>'digest') FILTER (kind = 'accepted') AS digest,
+            any_value(body->>'entity') FILTER (kind = 'accepted') AS entity,
+            CASE arg_max(kind, seq) WHEN 'finished' THEN arg_max(body->>'status', seq) WHEN 'paused' THEN 'paused'
+                WHEN 'accepted' THEN 'accepted' ELSE 'running' END AS status,
+            CASE arg_max(kind, seq) WHEN 'finished' THEN arg_max(body->>'reason', seq) ELSE '' END AS reason,
+            min(time) AS created, max(time) AS updated,
+            count(*) FILTER (kind = 'step' AND body->>'status' = 'done') AS steps_done,
+            any_value(body->'inputs') FILTER (kind = 'accepted') AS inputs,
+            any_value(body->'event'->>'id') FILTER (kind = 'accepted') AS event
+        FROM execution_records GROUP BY execution""")
+    con.execute("""
+        CREATE VIEW steps AS SELECT
+            execution, body->>'step' AS step, body->>'status' AS status, time,
+            CAST(body->>'seconds' AS DOUBLE) AS seconds, CAST(body->>'attempt' AS INTEGER) AS attempts,
+            CAST(body->>'repeated' AS BOOLEAN) AS repeated,
+            CAST(body->'context'->>'tokens' AS INTEGER) AS context_tokens,
+            body->'context'->>'receipt' AS receipt, body->'model'->>'name' AS model,
+            CAST(body->'model'->>'input_tokens' AS INTEGER) AS input_tokens,
+            CAST(body->'model'->>'output_tokens' AS INTEGER) AS output_tokens,
+            CAST(body->'model'->>'cost' AS DOUBLE) AS cost,
+            body->>'error' AS error, body->'output' AS output
+        FROM execution_records WHERE kind = 'step'""")
 
 
 def _row(bundle: Bundle) -> tuple[Any, ...]:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Model = TypeVar("Model", bound=BaseModel)
 
 MAX_BYTES: Final = 1 << 20
-_MAX_DEPTH: Final = 40
-_MAX_NODES: Final = 50_000
+MAX_DEPTH: Final = 40
+MAX_NODES: Final = 50_000
 
 # YAML 1.2 core schema (§10.3.2), except that a number with a leading zero stays text: it is an identifier.
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,30})|0x[0-9a-fA-F]{1,16}|0o[0-7]{1,21}", re.ASCII)
@@ -170,15 +170,15 @@ class _Builder:
     def _open(self, event: Any, value: dict[str, Any] | list[Any]) -> None:
         if event.tag is not None:
             raise self._refuse(event, f"tag {event.tag}", "leave tags out")
-        if len(self._stack) >= _MAX_DEPTH:
-            raise self._refuse(event, f"nesting deeper than {_MAX_DEPTH}", "flatten the file")
+        if len(self._stack) >= MAX_DEPTH:
+            raise self._refuse(event, f"nesting deeper than {MAX_DEPTH}", "flatten the file")
         self._stack.append(_Open(value, self._add(event, value)))
 
     def _add(self, event: Any, value: Any) -> tuple[str | int, ...]:
         """Puts a value where it belongs; returns its path."""
         self._nodes += 1
-        if self._nodes > _MAX_NODES:
-            raise self._refuse(event, f"more than {_MAX_NODES} values", "split the file")
+        if self._nodes > MAX_NODES:
+            raise self._refuse(event, f"more than {MAX_NODES} values", "split the file")
         if not self._stack:
             self._root = value
             self._lines[()] = event.start_mark.line + 1
@@ -225,9 +225,16 @@ class _Open:
 def _scalar(event: ScalarEvent, refuse: Any) -> Any:
     if event.tag is not None:
         raise refuse(event, f"tag {event.tag}", "leave tags out; quote what should be text")
-    text = event.value
     if event.style is not None:  # quoted, or a block: text
-        return text
+        return event.value
+    try:
+        return plain_scalar(event.value)
+    except OverflowError as error:
+        raise refuse(event, f"number {event.value} is too large", "quote it if it should be text") from error
+
+
+def plain_scalar(text: str) -> str | int | float | bool | None:
+    """What a scalar without quotes means. Raises `OverflowError` for a number that would be infinite."""
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
@@ -235,7 +242,7 @@ def _scalar(event: ScalarEvent, refuse: Any) -> Any:
     if _FLOAT.fullmatch(text):
         number = float(text)
         if math.isinf(number):
-            raise refuse(event, f"number {text} is too large", "quote it if it should be text")
+            raise OverflowError(text)
         return number
     return text
 

@@ -79,6 +79,9 @@ def examine() -> Iterator[Check]:
     from context_plane.cli.doctor_store import examine_store
 
     yield from examine_store(settings)
+    from context_plane.cli.doctor_processes import examine_processes
+
+    yield from examine_processes(settings)
 
 
 def attempt(name: str, look: Callable[[], Any]) -> Any:
@@ -154,7 +157,7 @@ def _origins(settings: Settings) -> Iterator[Check]:
     with suppress(FileNotFoundError):
         written = tomllib.loads((settings.home / "plane.toml").read_text("utf-8"))
     for field in fields(settings):
-        if field.name == "ingest":
+        if field.name in ("ingest", "processes"):
             continue
         origin = "default"
         variable = HOME if field.name == "home" else ENVIRONMENT.get(field.name, "")
@@ -162,10 +165,18 @@ def _origins(settings: Settings) -> Iterator[Check]:
             origin = variable
         elif field.name in written:
             origin = "plane.toml"
-        yield Check(f"setting {field.name}", "ok", f"{getattr(settings, field.name)} ({origin})")
-    for name, value in vars(settings.ingest).items():
-        origin = "plane.toml" if name in written.get("ingest", {}) else "default"
-        yield Check(f"setting ingest.{name}", "ok", f"{value} ({origin})")
+        value = _without_password(settings) if field.name == "state" else getattr(settings, field.name)
+        yield Check(f"setting {field.name}", "ok", f"{value} ({origin})")
+    for table in ("ingest", "processes"):
+        for name, value in vars(getattr(settings, table)).items():
+            origin = "plane.toml" if name in written.get(table, {}) else "default"
+            yield Check(f"setting {table}.{name}", "ok", f"{value} ({origin})")
+
+
+def _without_password(settings: Settings) -> str:
+    from context_plane.store.state.database import shown
+
+    return shown(settings.state_url)
 
 
 def _home(settings: Settings) -> Iterator[Check]:

@@ -22,8 +22,8 @@ import click
 from context_plane.cli import failures, plugins
 
 BUILT_IN: Final = (
-    "init", "doctor", "demo", "ingest", "context", "search", "sql", "memory", "knowledge", "package", "ctx", "audit",
-    "cache",
+    "init", "doctor", "demo", "ingest", "context", "search", "sql", "memory", "knowledge", "package", "process",
+    "trace", "ctx", "audit", "cache",
 )  # fmt: skip
 """Our own commands, in the order of `--help`; each is the attribute `command` of the module of its name."""
 

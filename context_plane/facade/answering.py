@@ -60,30 +60,37 @@ class Answering(Packing):
         where what is mandatory alone takes more than the budget, with the least that would do; `NotFound` for an
         unknown tenant, entity, spec, topic or package; `InputError` for arguments that cannot be meant.
         """
-        from context_plane.bundles.answers.answer import Context
-        from context_plane.bundles.answers.gathering import gather
-        from context_plane.bundles.answers.receipt import receipt_of
         from context_plane.bundles.answers.request import request
-        from context_plane.bundles.viewport.assembly import assemble
         from context_plane.bundles.viewport.sections import check
-        from context_plane.instants import now
 
         asked = request(entity, goal, max_tokens, spec, instructions, state, knowledge, packages)
         check((), max_tokens)
         view = self._known(tenant).view(as_of, known_at)
-        chosen = self._answer_spec(view, asked)
-        found = gather(asked, self._sources(view, asked, chosen))
-        if not found.found.keys() & _OF_ENTITY and not view.events(entity).num_rows:
+        answer = self._answered(view, asked)
+        self._keep(tenant, answer.manifest)
+        return answer
+
+    def _answered(self, view: View, asked: Request, only: frozenset[str] | None = None) -> Context:
+        """The answer to a request, whose receipt is not in the log yet. `only` names the sections that it may have;
+        who names them may ask about an entity that nobody knows."""
+        from context_plane.bundles.answers.answer import Context
+        from context_plane.bundles.answers.gathering import gather
+        from context_plane.bundles.answers.receipt import receipt_of
+        from context_plane.bundles.viewport.assembly import assemble
+        from context_plane.instants import now
+
+        chosen = self._answer_spec(view, asked) if only is None or "entity" in only else None
+        found = gather(asked, self._sources(view, asked, chosen), only)
+        if only is None and not found.found.keys() & _OF_ENTITY and not view.events(asked.entity).num_rows:
             remedy = "check the name (type/id); a later as_of may know it"
-            raise NotFound(f"there is no event of {entity!r:.80}", where=f"tenant {tenant}", remedy=remedy)
-        port = assemble(found.sections, max_tokens)
+            raise NotFound(f"there is no event of {asked.entity!r:.80}", where=f"tenant {view.tenant}", remedy=remedy)
+        port = assemble(found.sections, asked.max_tokens)
         if port.report.decisions and not port.items:
-            what = f"nothing fits into {max_tokens:,} tokens"
+            what = f"nothing fits into {asked.max_tokens:,} tokens"
             raise Infeasible(what, where="max_tokens", remedy=f"give at least {_least(found):,}")
         _check_topics(asked, found, port)
         told = None if chosen is None else chosen.to_json()
-        receipt = receipt_of(tenant, now(), asked, (view.number, view.as_of, view.end), told, found, port)
-        self._keep(tenant, receipt)
+        receipt = receipt_of(view.tenant, now(), asked, (view.number, view.as_of, view.end), told, found, port)
         texts = {(name, item.id): item.text for name, item in port.items}
         return Context(
             port.text, port.tokens, receipt, port.report,

@@ -18,6 +18,9 @@ from context_plane.tenant import Tenant
 if TYPE_CHECKING:
     from context_plane.memory.chains.loading import Seen
     from context_plane.parts.files import Files
+    from context_plane.parts.view import View
+    from context_plane.processes.engine.sealed import Sealed
+    from context_plane.processes.triggers.watching import Registrations
     from context_plane.retrieval.building.embeddings import Embeddings
     from context_plane.retrieval.embedders import Embedder
     from context_plane.store.base import Store
@@ -35,6 +38,10 @@ class Opened:
         self._embedders: dict[str, Embedder] = {}
         self._tables: dict[str, Embeddings] = {}
         self._graphs: dict[str, Seen] = {}
+        self._executions: dict[str, Sealed] = {}
+        self._registered: dict[str, Registrations] = {}
+        self._views: dict[str, View] = {}
+        """Of executions: their contexts are read as the log was when they were accepted."""
         self.home = Home(settings)
         self._lock = threading.RLock()
 
@@ -82,7 +89,8 @@ class Opened:
             for state in self._tenants.values():
                 state.bundles.close()
             self._tenants.clear()
-            self._graphs.clear()
+            for kept in (self._graphs, self._executions, self._registered, self._views):
+                kept.clear()
             if self._files is not None:
                 self._files.close()
                 self._files = None

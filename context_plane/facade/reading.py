@@ -92,7 +92,8 @@ class Reading(Opened):
         return view.events(entity, parse_cut(since, begins=True, where="since"), parse_cut(until, where="until"))
 
     def sql(self, tenant: str, query: str, *, as_of: Cut = None, known_at: int | None = None) -> pa.Table:
-        """The result of one read-only SELECT over the tables `events`, `bundles` and `memory` of a tenant's view.
+        """The result of one read-only SELECT over the tables `events`, `bundles`, `memory`, `executions` and
+        `steps` of a tenant's view.
 
         Raises `InputError` for anything but a SELECT over these tables, and for SQL that does not run.
         """

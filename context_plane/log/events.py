@@ -22,6 +22,8 @@ RESERVED: Final = "cortex."
 """What types of the plane's own events begin with."""
 RECEIPT: Final = "cortex.receipt"
 """The type of receipts, which several folds count."""
+EXECUTION: Final = "cortex.execution.record"
+"""The type of the records of executions."""
 OWN_SOURCES: Final = "cortex/"
 """What their sources begin with: nobody else can take an id that one of them will need."""
 _CORE: Final = frozenset({"specversion", "id", "source", "type", "subject", "time", "data", "labels"})

@@ -40,6 +40,13 @@ FAULT_POINTS: Final[dict[str, str]] = {
     "publish.months-written": "month manifests are written, nothing is synced",
     "publish.synced": "month manifests are durable, no snapshot names them",
     "publish.snapshot-created": "the snapshot exists, the publisher has no answer",
+    "execution.accepted-written": "a new execution is in the transaction, which is not committed",
+    "execution.accepted": "a new execution is durable, nobody has its id",
+    "execution.record-written": "a record of an execution is in the transaction, which is not committed",
+    "execution.record-durable": "a record of an execution is durable, its worker has not gone on",
+    "execution.handler-returned": "a step's handler has returned, its output is not recorded",
+    "execution.log-written": "records of executions are in the log, the state does not know it",
+    "execution.sealed": "records of executions are in the log, and the state knows",
     "store.create-temp-written": "local disk: a numbered object's bytes are durable under a temporary name",
     "store.create-linked": "local disk: a numbered object has its name, which is not yet durable",
 }

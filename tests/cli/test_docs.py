@@ -1,8 +1,8 @@
 """The commands and snippets in the documentation are run, and print what is shown.
 
 In a document a block of `sh` or `python` may be followed by a block of `text`: what it prints, stdout and stderr.
-Times, sizes and the ids of receipts may differ, everything else may not. After a change of what is printed, write the
-blocks anew with ``CONTEXT_PLANE_WRITE_DOCS=1 make test PYTEST_ARGS=tests/cli/test_docs.py``, and read the difference.
+Times, sizes, the ids of receipts and when executions were accepted may differ, everything else may not. After a change
+of what is printed, write the blocks anew with ``CONTEXT_PLANE_WRITE_DOCS=1 make test PYTEST_ARGS=tests/cli/test_docs.py``, and read the difference.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ DOCUMENTS = [
     "docs/answers.md",
     "docs/knowledge.md",
     "docs/packages.md",
+    "docs/processes.md",
 ]
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.M | re.S)
-VARIABLE = re.compile(r"\d[\d,.]* (?:s|µs|ms|MB|files|runs)\b|(?<=receipt )[a-z0-9_-]+\.[0-9a-f]{20}")
+VARIABLE = re.compile(
+    r"\d[\d,.]* (?:s|µs|ms|MB|files|runs)\b|(?<=receipt )[a-z0-9_-]+\.[0-9a-f]{20}|(?<=accepted )\S+Z"
+)
 
 
 @dataclass

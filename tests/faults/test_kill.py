@@ -22,7 +22,7 @@ from tests.faults.worker import PACKAGE, SOURCE, SPEC
 
 REPOSITORY = Path(__file__).parents[2]
 INGEST = sorted(name for name in FAULT_POINTS if name.startswith(("ingest.", "store.")))
-MATERIALIZE = sorted(name for name in FAULT_POINTS if not name.startswith(("ingest.", "package.")))
+MATERIALIZE = sorted(name for name in FAULT_POINTS if not name.startswith(("ingest.", "package.", "execution.")))
 PACKAGE_BUILD = sorted(name for name in FAULT_POINTS if name.startswith("package."))
 
 

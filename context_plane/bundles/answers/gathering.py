@@ -5,7 +5,7 @@ Here belongs what is looked for and what each section may take. What is taken de
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -71,21 +71,27 @@ class Sources:
     """What came before the entity, and what came of it."""
 
 
-def gather(request: Request, sources: Sources) -> Gathered:
-    """All candidates. The entity's fields come before memory, memory before what search finds; where there is a goal,
-    parts of the budget are kept for these."""
+def gather(request: Request, sources: Sources, only: Collection[str] | None = None) -> Gathered:
+    """All candidates, of all sections or of some. The entity's fields come before memory, memory before what search
+    finds; where there is a goal, parts of the budget are kept for these."""
     found, kept = Gathered(), request.max_tokens // 8 if request.goal else 0
+    wanted = PRIORITY.keys() if only is None else {INSTRUCTIONS, STATE, *only}
     for name, text, trusted in ((INSTRUCTIONS, request.instructions, True), (STATE, request.state, False)):
         if text.strip():
             found.add(name, [(Item("0", text.strip(), mandatory=True), {"kind": name})], trusted=trusted)
-    bundle = sources.bundle()
+    bundle = sources.bundle() if ENTITY in wanted else None
     if bundle is not None:
         found.add(ENTITY, _fields(bundle), ranked=True)
-    found.add(MEMORY, _nodes(sources.recall(CANDIDATES)), least=kept, ranked=True)
-    found.add(PACKAGE, sources.packages())
-    found.add(KNOWLEDGE, sources.chunks(CANDIDATES), least=kept, ranked=True)
-    found.add(EVENTS, _events(sources.search(CANDIDATES)), least=2 * kept, ranked=True)
-    found.add(CHAIN, _links(sources.walks()), most=max(1, request.max_tokens // 4), ranked=True)
+    if MEMORY in wanted:
+        found.add(MEMORY, _nodes(sources.recall(CANDIDATES)), least=kept, ranked=True)
+    if PACKAGE in wanted:
+        found.add(PACKAGE, sources.packages())
+    if KNOWLEDGE in wanted:
+        found.add(KNOWLEDGE, sources.chunks(CANDIDATES), least=kept, ranked=True)
+    if EVENTS in wanted:
+        found.add(EVENTS, _events(sources.search(CANDIDATES)), least=2 * kept, ranked=True)
+    if CHAIN in wanted:
+        found.add(CHAIN, _links(sources.walks()), most=max(1, request.max_tokens // 4), ranked=True)
     return found
 
 

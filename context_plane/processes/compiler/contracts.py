@@ -1,0 +1,135 @@
+"""Contracts: what interfaces require of processes, and what starts a process needs to know (seed 001, section 3.5).
+
+Here belongs what must hold of a process as a whole, once it is linked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from context_plane.processes.compiler.environment import Environment, Used
+from context_plane.processes.compiler.resolve import Resolved
+from context_plane.processes.language.documents import InterfaceSource, ProcessSource
+from context_plane.processes.language.findings import Findings, listed
+from context_plane.processes.language.types import may_be
+from context_plane.processes.linked import LinkedProcess
+
+Missing = tuple[str, str, str, str]
+"""Key of the process in which something is missing, code, message, remedy."""
+_STATE: Final = "state"
+
+
+def check_contracts(
+    resolved: Resolved, process: LinkedProcess, environment: Environment, used: Used, findings: Findings
+) -> set[str]:
+    """Tells of everything that an interface requires and a process that can be run does not have; returns the inputs
+    that it takes because an interface has them."""
+    source = resolved.source
+    contracted: set[str] = set()
+    for named, owner in resolved.implements:
+        interface: InterfaceSource | None = environment.find("interface", named.name, used)
+        if interface is None or environment.broken("interface", named.name, used):
+            continue
+        contracted.update(interface.inputs)
+        if source.abstract or resolved.orphan or _told_before(resolved, owner):
+            continue
+        spot = named.spot if owner is source else source.at("extends")
+        for key, code, message, remedy in _missing(interface, resolved, process, environment):
+            if not resolved.lacks(key):
+                findings.put(code, source.place(spot), message, remedy)
+    return contracted
+
+
+def _told_before(resolved: Resolved, owner: ProcessSource) -> bool:
+    """Whether a concrete parent implements the interface: it satisfies it, or was told, and a child has no less."""
+    parents = resolved.lineage[: resolved.lineage.index(owner) + 1] if owner is not resolved.source else ()
+    return any(not parent.abstract for parent in parents)
+
+
+def _missing(
+    interface: InterfaceSource, resolved: Resolved, process: LinkedProcess, environment: Environment
+) -> Iterator[Missing]:
+    name = interface.name
+    concrete = {step.source.id for step in resolved.steps if not step.source.abstract}
+    for step in interface.required_steps:
+        if step.id not in concrete:
+            about = f": {step.description}" if step.description else ""
+            what = f"interface {name} requires a step {step.id}{about}"
+            yield "steps", "interface-missing-step", what, f"add a step with id: {step.id}"
+    gates = {gate.name for gate in process.gates}
+    for gate, _ in interface.required_gates:
+        if gate not in gates:
+            yield "gates", "interface-missing-gate", f"interface {name} requires gate {gate}", f"add gates: [{gate}]"
+    for topic, _ in interface.required_knowledge:
+        known = environment.topic(topic)
+        if known is not None and known not in process.knowledge:
+            what = f"interface {name} requires topic {topic}"
+            yield "knowledge", "interface-missing-knowledge", what, f"add knowledge: [{topic}]"
+    yield from _inputs(interface, process)
+
+
+def _inputs(interface: InterfaceSource, process: LinkedProcess) -> Iterator[Missing]:
+    callers = f"callers of interface {interface.name}"
+    for name, declared in interface.inputs.items():
+        own = process.inputs.get(name)
+        if own is None or not may_be(declared.type, own.type):
+            what = f"{callers} give input {name}" + (f" as {declared.type}, not {own.type}" if own else "")
+            yield "inputs", "interface-missing-input", what, f"add inputs: {{{name}: {{type: {declared.type}}}}}"
+        elif own.required and not declared.required:
+            yield "inputs", "interface-extra-input", f"{callers} need not give input {name}", f"give {name} a default"
+        elif own.required and any(each.trigger.type != "manual" for each in interface.trigger):
+            what = f"triggers of interface {interface.name} give no inputs, and {process.name} needs {name}"
+            yield "inputs", "trigger-without-input", what, f"give {name} a default"
+    for name, own in process.inputs.items():
+        if own.required and name not in interface.inputs:
+            remedy = f"give {name} a default, or add it to the interface"
+            yield "inputs", "interface-extra-input", f"{callers} do not give input {name}", remedy
+
+
+def check_usefulness(resolved: Resolved, process: LinkedProcess, contracted: set[str], findings: Findings) -> None:
+    """Tells of triggers that cannot give what the process needs, and of inputs that nobody looks at."""
+    source = resolved.source
+    if source.abstract or resolved.lacks("inputs"):
+        return
+    starting = [each for each in resolved.triggers if each.trigger.type != "manual"]
+    inherited = resolved.triggering is not source
+    # Of a concrete parent with the same trigger the same was told.
+    told = inherited and not resolved.lineage[0].abstract
+    needed = [
+        name for name, each in process.inputs.items() if each.required and not (told and name not in source.inputs)
+    ]
+    for trigger, spot in starting if needed else ():
+        if inherited:
+            own = next((name for name in needed if name in source.inputs), None)
+            spot = source.at("extends") if own is None else _input_key(source, own)
+        message = f"the {trigger.type} trigger gives no inputs, and {source.name} needs {listed(needed)}"
+        remedy = f"give {needed[0]} a default, or read what it is from ${{event.…}}"
+        findings.put("trigger-without-input", source.place(spot), message, remedy)
+    if not resolved.lacks("steps"):
+        _check_unused(resolved, process, contracted, findings)
+
+
+def _check_unused(resolved: Resolved, process: LinkedProcess, contracted: set[str], findings: Findings) -> None:
+    source = resolved.source
+    if not source.inputs or any(step.context and _STATE in step.context.sections for step in process.steps):
+        return
+    used = set(_used(resolved)) | {key.removeprefix("data.").partition(".")[0] for key in process.dispatch.when}
+    for name in source.inputs:
+        if name not in used and name not in contracted:
+            remedy = f"use ${{inputs.{name}}}, or leave it out"
+            place = source.place(_input_key(source, name))
+            findings.put("unused-input", place, f"nothing refers to input {name}", remedy)
+
+
+def _used(resolved: Resolved) -> Iterator[str]:
+    for use in resolved.all_uses:
+        if use.path == ("inputs",):
+            yield from resolved.inputs
+        elif use.path[0] == "inputs":
+            yield use.path[1]
+
+
+def _input_key(source: ProcessSource, name: str) -> Any:
+    """Where an input is declared."""
+    return source.document.marks.values["inputs"].keys[name]

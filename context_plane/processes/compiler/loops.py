@@ -1,0 +1,190 @@
+"""Loops: triggers that what their own runs write would set off again, for ever.
+
+Here belongs what a run writes, as far as it is known before it runs, and who waits for it: the records of the run, what
+it remembers, and the events that `ingest` steps write. What is filled in at run time may be anything. A process leads
+to another if something that it writes may set the other off; a circle of these is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from context_plane.log.events import RECEIPT, RESERVED
+from context_plane.processes.compiler.circles import circles
+from context_plane.processes.compiler.globs import ANY, literal, overlap
+from context_plane.processes.language.codes import CODES
+from context_plane.processes.language.diagnostic import Diagnostic, Place
+from context_plane.processes.language.findings import way
+from context_plane.processes.linked import LinkedProcess, Trigger
+from context_plane.processes.references import references
+
+RECORDS: Final = "cortex.execution."
+RECORDER: Final = "cortex/executions"
+"""Types and source of what is told of runs."""
+MEMORY: Final = "cortex.memory."
+_UNKNOWN: Final = object()
+"""A value that is filled in at run time."""
+_NOWHERE: Final = object()
+
+
+@dataclass(frozen=True)
+class Written:
+    """An event that a run writes: its attributes as patterns, and what is known of its data."""
+
+    type: str
+    source: str = ANY
+    subject: str = ANY
+    data: Any = _UNKNOWN
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is set off by events: a process, by its own trigger or by that of an interface."""
+
+    process: str
+    trigger: Trigger
+    place: Place
+    """Where the trigger stands."""
+    interface: str = ""
+    """The interface that it is the trigger of."""
+
+
+Row = dict[str, Waiting]
+"""Whom a process may set off, and by what."""
+Memo = dict[str, tuple[LinkedProcess, list[Waiting], Row]]
+"""The row of each process, as long as neither it nor who waits changed."""
+
+
+def check_loops(
+    processes: Sequence[LinkedProcess], waiting: Sequence[Waiting], memo: Memo
+) -> tuple[list[Diagnostic], set[str]]:
+    """What is told of circles, each once, and the names of all processes in them."""
+    edges = _edges(processes, waiting, memo)
+    findings, looping = [], set()
+    for group, path in circles(edges):
+        looping.update(group)
+        last = edges[path[-1]][path[0]]
+        through = f" through interface {last.interface}" if last.interface else ""
+        told = f"a run of {path[0]} would set off another{through}, for ever: {way([*path, path[0]])}"
+        remedy = "match a type, source or field that its runs do not write"
+        code = "trigger-loop"
+        findings.append(Diagnostic(last.place, code, CODES[code].severity, told, remedy))
+    return findings, looping
+
+
+def _edges(processes: Sequence[LinkedProcess], waiting: Sequence[Waiting], memo: Memo) -> dict[str, Row]:
+    """From each process to those that it may set off."""
+    events = [each for each in waiting if each.trigger.type == "event"]
+    found: dict[str, Row] = {}
+    for process in processes if events else ():
+        known = memo.get(process.name)
+        if known is None or known[0] is not process or known[1] != events:
+            known = memo[process.name] = (process, events, _row(process, events))
+        found[process.name] = known[2]
+    return found
+
+
+def _row(process: LinkedProcess, events: list[Waiting]) -> Row:
+    found: Row = {}
+    for written in written_by(process):
+        own = written.type.startswith(RESERVED)
+        for each in events:
+            if each.process not in found and _speaks_of(each.trigger, own) and may_fit(each.trigger.match, written):
+                found[each.process] = each
+    return found
+
+
+def written_by(process: LinkedProcess) -> Iterator[Written]:
+    """What a run of a process writes."""
+    subject = ANY if process.entity is None else pattern(process.entity)
+    yield Written(f"{RECORDS}*", RECORDER, subject, _Open({"process": process.name, "version": process.version}))
+    if any(step.context is not None for step in process.steps):
+        yield Written(RECEIPT)
+    for step in process.steps:
+        if step.action == "remember":
+            yield Written(f"{MEMORY}*")
+        elif step.action == "ingest":
+            yield from _ingested(step.inputs, process)
+
+
+class _Open(dict[str, Any]):
+    """Data of which only some fields are known."""
+
+
+def _ingested(inputs: Mapping[str, Any], process: LinkedProcess) -> Iterator[Written]:
+    source = pattern(inputs.get("source") or f"process/{process.name}")
+    events = inputs.get("events")
+    for event in events if isinstance(events, (list, tuple)) else [None]:
+        if isinstance(event, Mapping):
+            type_ = pattern(event.get("type", ANY))
+            yield Written(type_, source, pattern(event.get("subject", ANY)), event.get("data", {}))
+        else:
+            yield Written(ANY, source)
+
+
+def pattern(value: Any) -> str:
+    """What a text with references may become."""
+    if not isinstance(value, str):
+        return ANY
+    if value == ANY or "${" not in value:
+        return value if value == ANY else literal(value)
+    parts, end = [], 0
+    for each in references(value):
+        parts += [literal(value[end : each.start].replace("$${", "${")), ANY]
+        end = each.start + len(each.written)
+    return "".join([*parts, literal(value[end:].replace("$${", "${"))])
+
+
+def may_fit(match: Mapping[str, Any], written: Written) -> bool:
+    """Whether an event that is written may be one that is waited for."""
+    return all(_may_fit(key, wanted, written) for key, wanted in match.items())
+
+
+def _may_fit(key: str, wanted: Any, written: Written) -> bool:
+    values = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+    if key in ("type", "source", "subject"):
+        known = getattr(written, key)
+        if key == "type":
+            own = written.type.startswith(RESERVED)
+            values = [value for value in values if str(value).startswith(RESERVED) == own]
+        return any(overlap(str(value), known) for value in values)
+    found = _at(written.data, key.split(".")[1:] if key.startswith("data.") else key.split("."))
+    return any(_equal(value, found) for value in values)
+
+
+def _at(data: Any, path: list[str]) -> Any:
+    """The value at a path: `_UNKNOWN` where it is filled in at run time, `_NOWHERE` where there is none."""
+    if data is _UNKNOWN or not path:
+        return data
+    if not isinstance(data, Mapping):
+        return _UNKNOWN if isinstance(data, str) and "${" in data else _NOWHERE
+    whole = ".".join(path)
+    if whole in data:
+        return data[whole]
+    if path[0] in data:
+        return _at(data[path[0]], path[1:])
+    return _UNKNOWN if isinstance(data, _Open) else _NOWHERE
+
+
+def _equal(wanted: Any, found: Any) -> bool:
+    if found is _UNKNOWN:
+        return True
+    if isinstance(found, list):
+        return any(_equal(wanted, each) for each in found)
+    if isinstance(found, str):
+        single = found.startswith("${") and pattern(found) == ANY
+        return single or (isinstance(wanted, str) and overlap(wanted, pattern(found)))
+    return type(found) is not dict and found is not _NOWHERE and bool(wanted == found)
+
+
+def _speaks_of(trigger: Trigger, own: bool) -> bool:
+    """Whether a trigger waits for events of the plane's own, or for others; for the former only where it names them."""
+    types = _types(trigger)
+    return any(str(each).startswith(RESERVED) == own for each in types) if types else not own
+
+
+def _types(trigger: Trigger) -> Sequence[Any]:
+    found = trigger.match.get("type", [])
+    return found if isinstance(found, (list, tuple)) else [found]

@@ -1,0 +1,239 @@
+"""Validate: the second stage, what the documents of a file mean, each for itself.
+
+Here belongs what can be told from one document: keys that exclude each other, ids that are there twice, references that
+cannot be meant. What documents say about each other is `declare`'s to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from context_plane.processes.compiler.parse import Parsed
+from context_plane.processes.compiler.uses import Use, place_of, uses
+from context_plane.processes.language.diagnostic import Diagnostic
+from context_plane.processes.language.documents import (
+    ActionSource,
+    GateSource,
+    InterfaceSource,
+    Listing,
+    ProcessSource,
+    Source,
+    StepSource,
+)
+from context_plane.processes.language.findings import Findings, listed, meant, shown
+
+
+@dataclass(frozen=True, eq=False)
+class Validated:
+    """The documents of a file after this stage."""
+
+    file: str
+    sources: tuple[Source, ...]
+    uses: dict[Source, tuple[Use, ...]]
+    """The references of each process."""
+    lost: frozenset[tuple[str, str]]
+    broken: frozenset[Source]
+    """Those that have an error."""
+    findings: tuple[Diagnostic, ...]
+
+
+@dataclass
+class _Told:
+    """What is told of one document."""
+
+    source: Source
+    findings: Findings
+    uses: list[Use] = field(default_factory=list)
+
+    def add(self, code: str, spot: Any, message: str, remedy: str) -> None:
+        self.findings.put(code, self.source.place(spot), message, remedy)
+
+
+def validate(parsed: Parsed) -> Validated:
+    """What is wrong with the documents of a file, beside what was told when it was parsed."""
+    findings = Findings(parsed.file)
+    findings.found.extend(parsed.findings)
+    found: dict[Source, tuple[Use, ...]] = {}
+    broken = set()
+    for source in parsed.sources:
+        before = len(findings.found)
+        told = _Told(source, findings)
+        _CHECKS[type(source)](source, told)
+        if isinstance(source, ProcessSource):
+            found[source] = tuple(told.uses)
+        errors = any(each.severity == "error" for each in findings.found[before:])
+        if errors or source in parsed.broken:
+            broken.add(source)
+    return Validated(parsed.file, parsed.sources, found, parsed.lost, frozenset(broken), tuple(findings.found))
+
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+
+def _process(source: ProcessSource, told: _Told) -> None:
+    if source.sealed and source.abstract:
+        told.add("sealed-abstract", source.key("sealed"), "an abstract process is sealed", "children must be allowed")
+    for key in ("knowledge", "gates", "steps"):
+        _marker(getattr(source, key), source, told)
+    for trigger, spot in source.trigger if source.abstract else ():
+        if trigger.type != "manual":
+            what = f"the {trigger.type} trigger of abstract process {source.name} starts nothing"
+            told.add("abstract-trigger", spot, what, "give it to the children that it is meant for")
+    for key in ("entity", "workspace"):
+        _before_steps(getattr(source, key), source.at(key), told)
+    for gate in source.gates.items:
+        _before_steps(gate.inputs, _inside(gate.spot, "inputs"), told)
+    if not source.steps.items and "steps" in source.document.data and not (source.extends or source.abstract):
+        _no_steps(source, told)
+    _steps(source, told)
+
+
+def _no_steps(source: ProcessSource, told: _Told) -> None:
+    if not source.lacks("steps") and source.steps.marker is None:
+        told.add(
+            "empty-steps", source.at("steps"), f"process {source.name} has no steps", "write one, or abstract: true"
+        )
+
+
+def _before_steps(value: Any, spot: Any, told: _Told) -> None:
+    """References of what is evaluated before the first step."""
+    for use in uses(value, spot, told.source, told.findings):
+        if use.path[0] != "steps":
+            told.uses.append(use)
+            continue
+        place = place_of(told.source, use.spot, use.order)
+        message = f"{use.written} stands before the first step"
+        told.findings.put("unknown-step-reference", place, message, "refer to inputs, event or execution")
+
+
+def _marker(listing: Listing[Any], source: ProcessSource, told: _Told) -> None:
+    if listing.marker is not None and source.extends is None and not source.lacks("extends"):
+        remedy = "add extends, or leave the item out"
+        told.add("inherit-without-parent", listing.marked, f"process {source.name} extends none", remedy)
+
+
+def _steps(source: ProcessSource, told: _Told) -> None:
+    first: dict[str, StepSource] = {}
+    for step in source.steps.items:
+        if first.setdefault(step.id, step) is not step:
+            line = source.place(first[step.id].at("id")).line
+            told.add("duplicate-step", step.at("id"), f"step {step.id} is in line {line} already", "give it another id")
+        _what_it_does(step, told)
+        if step.abstract or step.sealed:
+            _abstract(step, source, told)
+        if step.before is not None or step.after is not None:
+            _position(step, source, told)
+        if step.gates.items or step.gates.marker is not None:
+            _marker(step.gates, source, told)
+            for gate in step.gates.items:
+                told.uses += uses(gate.inputs, _inside(gate.spot, "inputs"), source, told.findings, step.id)
+        if step.inputs:
+            told.uses += uses(step.inputs, step.spot.values["inputs"], source, told.findings, step.id)
+        if step.run is not None:
+            told.uses += uses(step.run, step.spot.values["run"], source, told.findings, step.id)
+
+
+def _what_it_does(step: StepSource, told: _Told) -> None:
+    if step.action is not None and step.run is not None:
+        told.add("action-and-run", step.spot.keys["run"], f"step {step.id} has action and run", "keep one of them")
+    elif step.action is None and step.run is None and not step.abstract and step.faulty.isdisjoint(_DOING):
+        told.add("missing-key", step.spot, f"step {step.id} has neither action nor run", "add action: NAME")
+
+
+def _abstract(step: StepSource, source: ProcessSource, told: _Told) -> None:
+    if step.abstract and not source.abstract and not source.lacks("abstract"):
+        remedy = "say what it does, or make the process abstract"
+        told.add(
+            "abstract-step-in-concrete",
+            step.at("abstract"),
+            f"step {step.id} is abstract, {source.name} is not",
+            remedy,
+        )
+    if step.abstract and step.sealed:
+        told.add(
+            "sealed-abstract",
+            step.spot.keys["sealed"],
+            f"abstract step {step.id} is sealed",
+            "children must replace it",
+        )
+
+
+def _position(step: StepSource, source: ProcessSource, told: _Told) -> None:
+    keys = [key for key in step.spot.keys if key in ("before", "after")]
+    if len(keys) > 1:
+        told.add("both-positions", step.spot.keys[keys[1]], f"step {step.id} has before and after", "keep one of them")
+    elif source.extends is None and not source.lacks("extends"):
+        remedy = "write the step where it belongs"
+        told.add("position-without-parent", step.spot.keys[keys[0]], f"process {source.name} extends none", remedy)
+
+
+def _inside(spot: Any, key: str) -> Any:
+    """Where the values of a key are; of a gate that is only named there are none."""
+    values = getattr(spot, "values", None)
+    return values.get(key, spot) if isinstance(values, dict) else spot
+
+
+# --- interfaces, actions, gates --------------------------------------------------------------------------------------
+
+
+def _interface(source: InterfaceSource, told: _Told) -> None:
+    seen: set[str] = set()
+    for step in source.required_steps:
+        if step.id in seen:
+            told.add("duplicate-step", step.spot.values["id"], f"step {step.id} is required twice", "keep one of them")
+        seen.add(step.id)
+
+
+def _action(source: ActionSource, told: _Told) -> None:
+    if source.run is not None and source.prompt is not None:
+        told.add("run-and-prompt", source.key("prompt"), f"action {source.name} has run and prompt", "keep one of them")
+        return
+    if source.run is None and source.prompt is None and source.faulty.isdisjoint(_ANSWERING):
+        told.add("missing-key", source.at(""), f"action {source.name} has neither run nor prompt", "add run: [program]")
+        return
+    beside = ("model",) if source.run is not None else ("keyed", "check")
+    for key in source.document.data:
+        if key in beside:
+            other = "prompt" if source.run is not None else "run"
+            told.add("misplaced-key", source.key(key), f"{key} stands without {other}", "leave it out")
+    _own_inputs(source, told)
+
+
+def _own_inputs(source: ActionSource | GateSource, told: _Told) -> None:
+    """References of a command or prompt: to what the step or gate is given."""
+    given: set[str] = set()
+    for key in ("run", "prompt"):
+        value = getattr(source, key, None)
+        for use in uses(value, _inside(source.document.marks, key), source, told.findings) if value else ():
+            _own_input(use, source, told, given)
+    for name in source.inputs:
+        if name not in given and not source.lacks("run"):
+            spot = source.document.marks.values["inputs"].keys[name]
+            told.add(
+                "unused-input", spot, f"nothing refers to input {name}", f"use ${{inputs.{name}}}, or leave it out"
+            )
+
+
+def _own_input(use: Use, source: ActionSource | GateSource, told: _Told, given: set[str]) -> None:
+    place = place_of(source, use.spot, use.order)
+    if use.path[0] == "steps":
+        remedy = "declare an input, and give it in the step"
+        told.findings.put("bad-reference", place, f"{use.written}: {source.name} does not know the steps", remedy)
+    elif use.path == ("inputs",):
+        given.update(source.inputs)
+    elif use.path[0] == "inputs":
+        given.add(use.path[1])
+        if use.path[1] not in source.inputs and not source.lacks("inputs"):
+            remedy = meant(use.path[1], source.inputs, f"declared are: {listed(source.inputs) or 'none'}")
+            told.findings.put(
+                "undeclared-input", place, f"{source.name} declares no input {shown(use.path[1])}", remedy
+            )
+
+
+_DOING: Final = frozenset(("action", "run"))
+_ANSWERING: Final = frozenset(("run", "prompt"))
+_CHECKS: Final[dict[type, Callable[[Any, _Told], None]]] = {
+    ProcessSource: _process, InterfaceSource: _interface, ActionSource: _action, GateSource: _own_inputs,
+}  # fmt: skip

@@ -1,0 +1,325 @@
+"""The engine: accepts executions, opens sessions on them, and says how they stand.
+
+Here belong identity, acceptance, and what may be asked of an execution from outside. The loop is `session`'s.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from context_plane.errors import Conflict, Infeasible, InputError, NotFound
+from context_plane.processes.engine import telling
+from context_plane.processes.engine.identity import cause_of, event_cause, execution_id, split
+from context_plane.processes.engine.inputs import checked
+from context_plane.processes.engine.journal import Head, Journal
+from context_plane.processes.engine.ports import Ports
+from context_plane.processes.engine.records import Record
+from context_plane.processes.engine.sealing import Sealer
+from context_plane.processes.engine.session import Session
+from context_plane.processes.engine.state import RESUMABLE, Execution, fold
+from context_plane.processes.references import fill_text
+from context_plane.store.state.database import Database, shown
+from context_plane.store.state.leases import Leases
+from context_plane.store.state.workers import Worker
+
+if TYPE_CHECKING:
+    from context_plane.processes.engine.dry import DryRun
+    from context_plane.processes.linked import LinkedProcess
+
+GOING: Final = ("accepted", "running")
+_BEATS: Final = 3
+"""How often a lease is renewed while it lasts."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an execution is to be: who runs what, for whom, because of what."""
+
+    tenant: str
+    process: LinkedProcess
+    inputs: Mapping[str, Any]
+    entity: str | None = None
+    event: Mapping[str, Any] | None = None
+    """The event that sets it off, as CloudEvents JSON."""
+    key: str | None = None
+    """The same key makes the same execution; without one and without an event each call makes a new one."""
+
+
+class Engine:
+    """The engine of one operational state. Safe for threads; a session is not."""
+
+    def __init__(self, ports: Ports, database: Database) -> None:
+        self._ports = ports
+        self.journal = Journal(database)
+        file = database.file
+        self._worker = Worker(None if file is None else file.parent / "workers")
+        self._leases = Leases(database, self._worker, ports.settings.lease_seconds)
+        self._sealer = Sealer(self.journal, ports)
+        self._database = database
+        self._open: dict[str, Session] = {}
+        self._beat: threading.Thread | None = None
+        self._closed = threading.Event()
+        self._guard = threading.Lock()
+
+    def accept(self, wish: Wish) -> tuple[Head, bool]:
+        """The execution of a wish, and whether it is new: created only if absent, durable when this returns.
+
+        Raises `InputError` for inputs that do not fit, `Infeasible` for what cannot be run here."""
+        process = wish.process
+        if process.abstract:
+            raise InputError(
+                f"process {process.name} is abstract", where=process.label, remedy="run one that extends it"
+            )
+        self._check_models(process)
+        cause, causing = self._cause(wish)
+        id = execution_id(wish.tenant, process.name, process.version, cause)
+        if wish.event is not None or wish.key is not None:
+            held = self._held(wish.tenant, cause_of(wish.tenant, process.name, cause) if causing else id)
+            if held is not None:
+                return held, False
+        _, record, entity = self._accepted(wish, id)
+        at = record.at
+        head = Head(wish.tenant, id, process.name, process.version, process.digest, entity, "accepted", at, at)
+        new = self.journal.create(head, [record])
+        if new:
+            telling.record(fold(id, [record]), record)
+            self._sealer.tell()
+        return self.journal.head(wish.tenant, id) or head, new
+
+    def dry_run(self, wish: Wish) -> DryRun:
+        """What a run would do, without its handlers; nothing is recorded. Raises what `accept` does, but for missing
+        models."""
+        from context_plane.processes.engine.dry import dry_run
+
+        id, record, _ = self._accepted(wish, execution_id(wish.tenant, wish.process.name, wish.process.version, "dry"))
+        return dry_run(id, record, self._ports)
+
+    def open(self, id: str, breakpoints: Collection[str] = ()) -> Session:
+        """A session on an execution: this worker's turn. Raises `NotFound`, `Conflict` where another worker has it."""
+        tenant, _ = split(id)
+        self.head(id)
+        token = self._leases.take(tenant, id)
+        try:
+            head = self.head(id)
+            execution = fold(id, self.journal.records(tenant, id))
+            unknown = set(breakpoints) - {step.id for step in execution.process.steps}
+            if unknown:
+                remedy = f"its steps are: {', '.join(step.id for step in execution.process.steps)}"
+                raise InputError(f"there is no step {min(unknown)!r}", where="breakpoints", remedy=remedy)
+        except BaseException:
+            self._leases.give_back(tenant, id, token)
+            raise
+        session = Session(execution, head, token, self._ports, self.journal, self._leases, self._told, breakpoints)
+        with self._guard:
+            self._open[id] = session
+            if self._beat is None or not self._beat.is_alive():
+                self._closed.clear()
+                self._beat = threading.Thread(target=self._renew, name="leases", daemon=True)
+                self._beat.start()
+        return session
+
+    def held(self, id: str) -> Session | None:
+        """The session that this engine holds on an execution."""
+        with self._guard:
+            return self._open.get(id)
+
+    def finish(self, session: Session) -> None:
+        """Ends a session."""
+        with self._guard:
+            self._open.pop(session.execution.id, None)
+        session.close()
+
+    def run(self, id: str, breakpoints: Collection[str] = ()) -> Execution:
+        """Runs an execution until it is over or waits for somebody."""
+        session = self.open(id, breakpoints)
+        try:
+            return session.run()
+        finally:
+            self.finish(session)
+
+    def resume(self, id: str, *, context: str | None = None, inputs: Mapping[str, Any] | None = None) -> Head:
+        """Lets an execution that is paused, halted or failed go on, with its next step's context or inputs replaced
+        where given. Raises `Conflict` for one that cannot."""
+        session = self.open(id)
+        try:
+            status = session.execution.status
+            if status not in RESUMABLE:
+                raise Conflict(f"execution {id} is {status}", where="resume", remedy="run the process again")
+            edit = ({} if context is None else {"context": context}) | (
+                {} if inputs is None else {"inputs": dict(inputs)}
+            )
+            if status in ("accepted", "running") and not edit:
+                return self.head(id)
+            session.resume(edit)
+        finally:
+            self.finish(session)
+        return self.head(id)
+
+    def cancel(self, id: str) -> Head:
+        """Asks for the end of an execution; one that nobody runs ends at once."""
+        return self._want(id, "cancelled")
+
+    def pause(self, id: str) -> Head:
+        """Asks that an execution waits before its next step."""
+        return self._want(id, "paused")
+
+    def head(self, id: str) -> Head:
+        """Where an execution stands. Raises `NotFound`, `InputError`."""
+        tenant, _ = split(id)
+        found = self._held(tenant, id)
+        if found is None:
+            remedy = f"cortex process list --runs {tenant} shows those that there are"
+            raise NotFound(f"there is no execution {id}", where=f"tenant {tenant}", remedy=remedy)
+        return found
+
+    def heads(
+        self, tenant: str | None, statuses: Collection[str] | None, process: str | None, limit: int | None
+    ) -> list[Head]:
+        """Where executions stand, the newest first; of a tenant also those that only the log has."""
+        if tenant is not None:
+            known = {head.id for head in self.journal.heads(tenant)}
+            for id in self._ports.sealed_ids(tenant):
+                if id not in known:
+                    self._held(tenant, id)
+        return self.journal.heads(tenant, statuses, process, limit)
+
+    def execution(self, id: str) -> Execution:
+        """An execution with all that is known of it, as it stands now."""
+        self.head(id)
+        return fold(id, self.records(id))
+
+    def records(self, id: str) -> list[Record]:
+        """Its records."""
+        tenant, _ = split(id)
+        return self.journal.records(tenant, id) or self._ports.sealed(tenant, id)
+
+    def orphans(self, tenant: str | None = None) -> Iterator[Head]:
+        """Executions that are to go on and that nobody runs, the oldest first."""
+        for head in reversed(self.journal.heads(tenant, GOING)):
+            if self._leases.orphaned(head.tenant, head.id):
+                yield head
+
+    @property
+    def shown_state(self) -> str:
+        """Where the state is, for people."""
+        return shown(self._database.url)
+
+    def seal(self) -> int:
+        """Puts into the log what is not there yet, also what other workers left."""
+        return self._sealer.now() if self._database.exists() else 0
+
+    def close(self) -> None:
+        """Gives back what is open, and seals."""
+        with self._guard:
+            sessions, self._open = list(self._open.values()), {}
+        self._closed.set()
+        for session in sessions:
+            session.close()
+        self._sealer.close()
+        self._worker.leave()
+
+    def _accepted(self, wish: Wish, id: str) -> tuple[str, Record, str]:
+        """The first record of an execution, and its entity."""
+        process = wish.process
+        if process.abstract:
+            what = f"process {process.name} is abstract"
+            raise InputError(what, where=process.label, remedy="run one that extends it")
+        scope = {"event": wish.event or {}, "execution": {"id": id, "tenant": wish.tenant}}
+        inputs = checked(process.inputs, wish.inputs, f"process {process.name}", scope)
+        entity = _entity(wish, inputs, id)
+        body = {
+            "process": process.to_json(), "entity": entity, "inputs": self._ports.redact(inputs),
+            "event": self._ports.redact(wish.event), "known_at": self._ports.number(wish.tenant),
+            "digest": process.digest,
+        }  # fmt: skip
+        return id, Record(0, "accepted", self._ports.clock(), body), entity
+
+    def _told(self, execution: Execution, record: Record) -> None:
+        telling.record(execution, record)
+        self._sealer.tell()
+
+    def _cause(self, wish: Wish) -> tuple[str, bool]:
+        """What identifies the cause, and whether it is an event, which is run once whatever the version."""
+        if wish.key is not None:
+            return f"key\0{wish.key}", False
+        if wish.event is not None:
+            return event_cause(wish.event["source"], wish.event["id"]), True
+        return f"call\0{uuid.uuid4().hex}", False
+
+    def _held(self, tenant: str, prefix: str) -> Head | None:
+        """An execution by its id or by how that begins: from the state, or brought back into it from the log."""
+        found = self.journal.like(tenant, prefix)
+        if found is not None:
+            return found
+        id = self._ports.sealed_like(tenant, prefix)
+        if id is None:
+            return None
+        records = self._ports.sealed(tenant, id)
+        told = fold(id, records)
+        process = told.process
+        head = Head(
+            tenant, id, process.name, process.version, process.digest, told.entity, told.status, told.created,
+            told.updated,
+        )  # fmt: skip
+        self.journal.create(head, records, sealed=1)
+        return self.journal.head(tenant, id)
+
+    def _want(self, id: str, what: str) -> Head:
+        head = self.head(id)
+        if head.status not in (*GOING, "paused", "halted", "failed"):
+            raise Conflict(f"execution {id} is {head.status}", where=what, remedy="there is nothing left to do")
+        self.journal.want(head.tenant, id, what)
+        if what == "cancelled" and self._leases.orphaned(head.tenant, id):
+            session = self.open(id)
+            try:
+                session.cancel()
+            finally:
+                self.finish(session)
+        return self.head(id)
+
+    def _check_models(self, process: LinkedProcess) -> None:
+        """A run that would ask a model is refused where there is none."""
+        if self._ports.gateway() is not None:
+            return
+        actions = self._ports.registry().actions
+        for step in process.steps:
+            optional = step.action in actions and actions[step.action].model_optional
+            if step.model is not None and not optional:
+                raise Infeasible(
+                    f"step {step.id} asks a model, and none is configured", where=process.label,
+                    remedy="write models.yaml into the home (docs/models.md), or give the step another action",
+                )  # fmt: skip
+
+    def _renew(self) -> None:
+        pause = self._ports.settings.lease_seconds / _BEATS
+        while not self._closed.wait(pause):
+            with self._guard:
+                sessions = list(self._open.values())
+            if not sessions:
+                return
+            for session in sessions:
+                session.renew()
+
+
+def _entity(wish: Wish, inputs: Mapping[str, Any], id: str) -> str:
+    """Whose events the records become."""
+    process, event = wish.process, wish.event
+    if wish.entity is not None:
+        entity = wish.entity
+    elif process.entity is not None:
+        scope = {
+            "inputs": inputs, "event": event or {}, "steps": {},
+            "execution": {"id": id, "tenant": wish.tenant, "entity": ""},
+        }  # fmt: skip
+        entity = fill_text(process.entity, scope)
+    else:
+        entity = event["subject"] if event is not None else f"process/{process.name}"
+    kind, slash, name = entity.partition("/")
+    if not slash or not kind or not name or len(entity) > 1_024 or not entity.isprintable():
+        remedy = "name one as type/id, such as repository/acme"
+        raise InputError(f"{entity!r:.100} is no entity", where=f"process {process.name}: entity", remedy=remedy)
+    return entity

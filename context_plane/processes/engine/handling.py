@@ -1,0 +1,126 @@
+"""Handling: one call of a handler, with a limit of time, in a thread of its own.
+
+Here belongs what keeps a handler from taking the engine with it: it may raise anything, hang, or return what is no
+JSON. A thread cannot be killed; one that overruns is told so, an exception is raised inside it, and if it does not end
+even then the step fails without a repetition, because two at once could do more harm than none.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from context_plane.canonical import canonical
+from context_plane.errors import ContextPlaneError, InputError
+from context_plane.processes.registry.handler import CancelledStep
+
+GRACE: Final = 3.0
+"""Seconds that a handler has to end after it was told to."""
+_POLL: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Handled:
+    """How a call ended."""
+
+    output: Any
+    error: str = ""
+    """Empty where it returned."""
+    retryable: bool = True
+    cancelled: bool = False
+    seconds: float = 0.0
+
+
+def call(
+    handler: Callable[[], Any], timeout: float | None, stop: threading.Event, wanted: Callable[[], bool], most: int
+) -> Handled:
+    """Calls a handler. `stop` is set when its time is over or `wanted` says that the run is to be cancelled; `most` is
+    the number of bytes that its output may have as JSON."""
+    begun = time.monotonic()
+    box = _Box()
+    thread = threading.Thread(target=box.fill, args=(handler,), name="step", daemon=True)
+    thread.start()
+    why = _wait(box.done, begun, timeout, wanted)
+    if why:
+        stop.set()
+        if not box.done.wait(GRACE if _interrupt(thread) else 0) and thread.is_alive():
+            told = f"{why}, and the handler did not end within {GRACE:g} s of being told; it may still be running"
+            return Handled(None, told, False, why == _CANCELLED, time.monotonic() - begun)
+    seconds = time.monotonic() - begun
+    if why == _CANCELLED:
+        return Handled(None, why, False, True, seconds)
+    if why and not box.returned:
+        return Handled(None, why, True, False, seconds)
+    if box.error is not None:
+        return Handled(getattr(box.error, "output", None), *_told(box.error), False, seconds)
+    return _checked(box.output, most, seconds)
+
+
+_CANCELLED: Final = "the run was cancelled"
+
+
+def _wait(done: threading.Event, begun: float, timeout: float | None, wanted: Callable[[], bool]) -> str:
+    """Waits for the end, the time or the wish to cancel, whichever is first; why it did not wait longer."""
+    while True:
+        left = None if timeout is None else begun + timeout - time.monotonic()
+        if left is not None and left <= 0:
+            return f"the time of {timeout:g} s is over"
+        if done.wait(_POLL if left is None else min(_POLL, left)):
+            return ""
+        if wanted():
+            return _CANCELLED
+
+
+class _Box:
+    """What a thread leaves behind."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.output: Any = None
+        self.error: BaseException | None = None
+        self.returned = False
+
+    def fill(self, handler: Callable[[], Any]) -> None:
+        try:
+            self.output = handler()
+            self.returned = True
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its step's failure
+            self.error = error
+        finally:
+            self.done.set()
+
+
+def _interrupt(thread: threading.Thread) -> bool:
+    """Raises `CancelledStep` in a thread, at its next Python instruction; whether there was one to raise it in."""
+    if thread.ident is None or not thread.is_alive():
+        return True
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(CancelledStep))
+    return True
+
+
+def _told(error: BaseException) -> tuple[str, bool]:
+    """What an error says, and whether a repetition may help."""
+    if isinstance(error, CancelledStep):
+        return "the handler was stopped", True
+    if isinstance(error, ContextPlaneError):
+        return str(error), bool(getattr(error, "retryable", not isinstance(error, InputError)))
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__, True
+
+
+def _checked(output: Any, most: int, seconds: float) -> Handled:
+    """The output as JSON that the log takes, or the failure that it is none."""
+    try:
+        size = len(canonical(output))
+    except (InputError, RecursionError) as error:
+        what = error.what if isinstance(error, InputError) else "it is nested too deep"
+        told = f"the output is no JSON: {what}: return objects, lists, text, numbers, booleans or null"
+        return Handled(None, told, False, False, seconds)
+    if size > most:
+        told = f"the output has {size:,} bytes of JSON, {most:,} are allowed: write it to a file and return its path"
+        return Handled(None, told, False, False, seconds)
+    return Handled(output, seconds=seconds)

@@ -1,0 +1,215 @@
+"""Sessions: one worker's turn at one execution, from taking the lease to giving it back.
+
+Here belongs the loop: decide, do, record. What a step gave and what is next are one durable write; records that nothing
+depends on (a gate that passed) wait for the next such write.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from context_plane.errors import ContextPlaneError
+from context_plane.processes.engine.deciding import Decision, EvaluateGate, Finish, Pause, RunStep, decide, gate_holds
+from context_plane.processes.engine.journal import Head, Journal
+from context_plane.processes.engine.records import Record
+from context_plane.processes.engine.state import Execution, after
+from context_plane.processes.engine.stepping import Tried, attempt, evaluate, preview
+from context_plane.store.faults import reach
+from context_plane.store.state.leases import Leases
+
+if TYPE_CHECKING:
+    from context_plane.processes.engine.ports import Ports
+    from context_plane.processes.linked import LinkedStep
+
+_LONGEST_WAIT: Final = 3_600.0
+_POLL: Final = 0.2
+Told = Callable[[Execution, Record], None]
+"""Told of every record once it is made: logs, progress."""
+
+
+class Session:
+    """A turn at an execution. Not safe for threads."""
+
+    def __init__(
+        self, execution: Execution, head: Head, token: int, ports: Ports, journal: Journal, leases: Leases,
+        told: Told, breakpoints: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """Use `Engine.open`."""
+        self.execution = execution
+        self.breakpoints = frozenset(breakpoints)
+        self._head, self._token = head, token
+        self._ports, self._journal, self._leases, self._told = ports, journal, leases, told
+        self._waiting: list[Record] = []
+        self._wanted = head.wanted
+        self._asked = 0.0
+
+    def run(self) -> Execution:
+        """Goes on until the execution is over, or waits for somebody."""
+        while self.advance() is not None:
+            pass
+        return self.execution
+
+    def advance(self) -> Decision:
+        """Does the one thing that is next, and returns it; `None` where nothing is."""
+        decision = self.next()
+        match decision:
+            case EvaluateGate():
+                self._evaluate(decision)
+            case Pause():
+                self._pause(decision.step)
+            case RunStep():
+                self._run(decision)
+            case Finish():
+                self._write(self._record("finished", {"status": "succeeded", "reason": ""}), durable=True)
+        return decision
+
+    def next(self) -> Decision:
+        """What is next. What somebody asked for meanwhile comes first."""
+        decision = decide(self.execution, self._token, self.breakpoints)
+        if decision is not None and self._wanted == "cancelled":
+            self._finish("cancelled", "somebody cancelled it")
+            return None
+        if isinstance(decision, RunStep) and self._wanted == "paused":
+            self._wanted = ""
+            self._journal.want(self._head.tenant, self._head.id, "")
+            return Pause(decision.step)
+        return decision
+
+    def resume(self, edit: Mapping[str, Any]) -> None:
+        """Lets the execution go on, with the next step's context or inputs replaced."""
+        self._write(self._record("resumed", {"edit": dict(edit)}), durable=True)
+
+    def cancel(self) -> None:
+        """Ends the execution."""
+        self._finish("cancelled", "somebody cancelled it")
+
+    def passed(self, step: str | None, index: int) -> bool:
+        """Whether a gate holds: one before a step as long as this turn lasts."""
+        return gate_holds(self.execution, step, index, self._token)
+
+    def flush(self) -> None:
+        """Makes durable what waits."""
+        if self._waiting:
+            self._write(durable=True)
+
+    def close(self) -> None:
+        """Makes durable what waits, and gives the execution back."""
+        try:
+            self.flush()
+        finally:
+            self._leases.give_back(self._head.tenant, self._head.id, self._token)
+
+    def renew(self) -> bool:
+        """Holds the lease for longer; whether it still is this worker's."""
+        return self._leases.renew(self._head.tenant, self._head.id, self._token)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _evaluate(self, due: EvaluateGate) -> None:
+        verdict, inputs, seconds = evaluate(self.execution, due.gate, due.step, self._ports)
+        body = {
+            "gate": due.gate.name, "step": due.step, "index": due.index, "passed": verdict.passed,
+            "reason": verdict.reason, "inputs": inputs, "seen": dict(verdict.seen), "seconds": round(seconds, 6),
+            "session": self._token, "declared_by": due.gate.declared_by,
+        }  # fmt: skip
+        self._write(self._record("gate", body), durable=False)
+        if not verdict.passed:
+            place = "" if due.step is None else f" before step {due.step}"
+            self._finish("halted", f"gate {due.gate.name}{place} is closed: {verdict.reason or 'it gave no reason'}")
+
+    def _pause(self, step: LinkedStep) -> None:
+        shown = preview(self.execution, step, self._ports)
+        body = {"step": step.id, "inputs": shown.inputs, "context": shown.context, "error": shown.handled.error}
+        self._write(self._record("paused", body), durable=True)
+
+    def _run(self, due: RunStep) -> None:
+        step = due.step
+        if not self._wait_until(self.execution.due, self.execution.delay):
+            return
+        if not step.keyed:
+            self._write(self._record("began", {"step": step.id, "attempt": due.attempt}), durable=True)
+        tried = attempt(self.execution, step, due.attempt, self._ports, self._cancelled)
+        reach("execution.handler-returned")
+        handled = tried.handled
+        if handled.cancelled:
+            self._write(self._over(due, tried, "failed"))
+            self._finish("cancelled", "somebody cancelled it")
+        elif not handled.error:
+            last = step.id == self.execution.process.steps[-1].id
+            self._write(self._over(due, tried, "done"), durable=not last)
+            if last:
+                self._finish("succeeded", "")
+        elif handled.retryable and due.attempt <= step.retries.max:
+            self._write(self._again(due, tried), durable=True)
+        else:
+            self._write(self._over(due, tried, "failed"))
+            self._finish("failed", f"step {step.id} failed: {handled.error}")
+
+    def _over(self, due: RunStep, tried: Tried, status: str) -> Record:
+        handled, context = tried.handled, tried.context
+        body: dict[str, Any] = {
+            "step": due.step.id, "status": status, "output": handled.output, "error": handled.error,
+            "attempt": due.attempt, "repeated": due.repeated, "inputs": tried.inputs, "context": context,
+            "model": tried.model, "lines": tried.lines, "seconds": round(handled.seconds, 6),
+            "declared_by": due.step.declared_by,
+        }  # fmt: skip
+        if tried.receipt is not None:
+            body["receipt"] = dict(tried.receipt)
+        return self._record("step", body)
+
+    def _again(self, due: RunStep, tried: Tried) -> Record:
+        retries = due.step.retries
+        delay = min(_LONGEST_WAIT, retries.delay * retries.backoff ** (due.attempt - 1))
+        body = {
+            "step": due.step.id, "attempt": due.attempt, "error": tried.handled.error,
+            "seconds": round(tried.handled.seconds, 6), "due": self._ports.clock() + int(delay * 1e6),
+            "delay": delay,
+        }  # fmt: skip
+        return self._record("attempt", body)
+
+    def _finish(self, status: str, reason: str) -> None:
+        self._write(self._record("finished", {"status": status, "reason": reason}), durable=True)
+
+    def _record(self, kind: str, body: Mapping[str, Any]) -> Record:
+        return Record(self.execution.seq, kind, self._ports.clock(), self._ports.redact(dict(body)))
+
+    def _write(self, record: Record | None = None, *, durable: bool = False) -> None:
+        """Takes a record down; `durable` writes it with all that wait in one transaction. The state in memory is only
+        moved on where that worked, so that what was refused did not happen."""
+        state = self.execution if record is None else after(self.execution, record)
+        waiting = self._waiting if record is None else [*self._waiting, record]
+        if durable and waiting:
+            try:
+                self._wanted = self._journal.append(self._head, self._token, waiting, state.status) or self._wanted
+            except ContextPlaneError:
+                # What waits was never durable: whoever goes on decides it again.
+                self._waiting = []
+                raise
+            waiting = []
+        self.execution, self._waiting = state, waiting
+        if record is not None:
+            self._told(state, record)
+
+    def _cancelled(self) -> bool:
+        now = time.monotonic()
+        if now - self._asked >= _POLL:
+            self._asked = now
+            self._wanted = self._journal.wanted(self._head.tenant, self._head.id) or self._wanted
+        return self._wanted == "cancelled"
+
+    def _wait_until(self, due: int, delay: float) -> bool:
+        """Waits for the time of a repetition, at most as long as its delay: a clock that was set back must not hold it
+        for ever. Whether the run is still to go on."""
+        left = min((due - self._ports.clock()) / 1e6, delay)
+        end = time.monotonic() + left
+        while (left := end - time.monotonic()) > 0:
+            if self._cancelled():
+                return False
+            time.sleep(min(_POLL, left))
+        return True

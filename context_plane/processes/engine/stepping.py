@@ -1,0 +1,240 @@
+"""Stepping: evaluating one gate and trying one step, as values in and values out.
+
+Here belongs calling handlers with what they need. What is recorded of it, and when, is `session`'s business.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from context_plane.errors import ContextPlaneError, InputError, NotFound
+from context_plane.processes.engine.handling import Handled, call
+from context_plane.processes.linked import Command, LinkedGate, LinkedStep
+from context_plane.processes.references import fill, fill_known, fill_text
+from context_plane.processes.registry.handler import GateCall, Step, Verdict
+
+if TYPE_CHECKING:
+    from context_plane.processes.engine.ports import Ports
+    from context_plane.processes.engine.state import Execution
+
+GATE_SECONDS = 60.0
+"""How long a gate may take."""
+
+
+@dataclass
+class Tried:
+    """An attempt of a step, and what is told of it."""
+
+    handled: Handled
+    inputs: Any = None
+    context: Mapping[str, Any] | None = None
+    receipt: Mapping[str, Any] | None = None
+    """The receipt's event, for the log."""
+    model: Mapping[str, Any] | None = None
+    lines: list[str] = field(default_factory=list)
+
+
+def scope_of(execution: Execution) -> dict[str, Any]:
+    """What references of an execution refer to."""
+    return {
+        "inputs": dict(execution.inputs), "event": dict(execution.event or {}),
+        "steps": {id: {"output": output} for id, output in execution.outputs.items()},
+        "execution": {"id": execution.id, "entity": execution.entity, "tenant": execution.tenant},
+    }  # fmt: skip
+
+
+def workspace_of(execution: Execution, ports: Ports) -> Path:
+    """The folder that an execution works in; made if it is missing. Raises `InputError` for one outside the root."""
+    written = execution.process.workspace
+    name = execution.process.name if written is None else fill_text(written, scope_of(execution))
+    folder = Path(os.path.normpath(ports.workspaces / name))
+    if "\0" in name or not name.strip() or not folder.is_relative_to(os.path.normpath(ports.workspaces)):
+        remedy = f"name a folder below {ports.workspaces}"
+        raise InputError(f"workspace {name!r:.100} is none of the plane's", where=execution.process.name, remedy=remedy)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def evaluate(execution: Execution, gate: LinkedGate, step: str | None, ports: Ports) -> tuple[Verdict, Any, float]:
+    """The verdict of a gate, its inputs and the seconds it took. A gate that raises, hangs or is not registered is
+    closed, with the reason."""
+    begun = time.monotonic()
+    inputs: Any = None
+    try:
+        scope = scope_of(execution)
+        inputs = fill(gate.inputs, scope)
+        gating = GateCall(**_common(execution, inputs, ports), step=step, run=_filled(gate.run, scope))
+        handler = _gate_handler(gate, ports)
+        handled = call(lambda: _judged(handler(gating)), GATE_SECONDS, threading.Event(), lambda: False, 1 << 20)
+        verdict = Verdict(False, f"the gate failed: {handled.error}") if handled.error else Verdict(**handled.output)
+    except ContextPlaneError as error:
+        verdict = Verdict(False, f"the gate cannot be evaluated: {error}")
+    return verdict, inputs, time.monotonic() - begun
+
+
+def _judged(said: Verdict | bool) -> dict[str, Any]:
+    """A verdict as JSON, so that what a gate saw is checked like an output."""
+    if isinstance(said, Verdict):
+        return {"passed": bool(said.passed), "reason": str(said.reason), "seen": dict(said.seen)}
+    if isinstance(said, bool):
+        return {"passed": said, "reason": "", "seen": {}}
+    raise InputError(f"the gate returned {type(said).__name__}", remedy="return a Verdict, True or False")
+
+
+def attempt(execution: Execution, step: LinkedStep, number: int, ports: Ports, wanted: Callable[[], bool]) -> Tried:
+    """One attempt of a step: its inputs, its context, its handler."""
+    tried = Tried(Handled(None))
+    try:
+        shown = _prepared(execution, step, ports, tried)
+        handler = _handler(step, ports)
+        stop = threading.Event()
+        given = replace(_step_call(execution, step, number, ports, tried), context=shown, cancelled=stop)
+        given = replace(given, ask=_asking(given, step, ports, tried))
+        tried.handled = call(lambda: handler(given), step.timeout, stop, wanted, ports.settings.output_kb << 10)
+    except ContextPlaneError as error:
+        tried.handled = Handled(None, str(error), bool(getattr(error, "retryable", False)))
+    return tried
+
+
+def preview(execution: Execution, step: LinkedStep, ports: Ports) -> Tried:
+    """What an attempt would be given: inputs and context, without calling the handler. Inputs that come from steps
+    that are not done stay as they are written."""
+    tried = Tried(Handled(None))
+    try:
+        shown = _prepared(execution, step, ports, tried, fill_known)
+        if shown is not None and tried.context is not None:
+            tried.context = {**tried.context, "text": shown.text}
+    except ContextPlaneError as error:
+        tried.handled = Handled(None, str(error), False)
+    return tried
+
+
+def _prepared(
+    execution: Execution, step: LinkedStep, ports: Ports, tried: Tried, filling: Callable[[Any, Any], Any] = fill
+) -> Any:
+    """Fills in inputs and compiles the context, telling `tried` of both; an edit of the step comes first."""
+    edit = execution.edit
+    tried.inputs = {**filling(step.inputs, scope_of(execution)), **edit.get("inputs", {})}
+    if "context" in edit:
+        tried.context = {"receipt": None, "tokens": None, "budget": None, "edited": True, "text": edit["context"]}
+        return Edited(edit["context"])
+    if step.context is None:
+        return None
+    shown = ports.context(execution, step, _shown_state(execution, step))
+    sections = {each["name"]: len(each["items"]) for each in shown.manifest.sections}
+    tried.context = {
+        "receipt": shown.receipt, "tokens": shown.tokens, "budget": step.context.budget, "sections": sections,
+        "edited": False,
+    }  # fmt: skip
+    tried.receipt = shown.manifest.event()
+    return shown
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A context that somebody wrote at a breakpoint instead of the compiled one."""
+
+    text: str
+
+
+def _shown_state(execution: Execution, step: LinkedStep) -> dict[str, Any]:
+    """What the step's context may show of the execution: its inputs, and outputs of the steps before."""
+    assert step.context is not None
+    if "state" not in step.context.sections and not step.context.steps:
+        return {}
+    outputs = execution.outputs
+    wanted = step.context.steps or tuple(outputs)
+    steps = {id: outputs[id] for id in wanted if id in outputs}
+    return {"steps": steps} if step.context.steps else {"inputs": dict(execution.inputs), "steps": steps}
+
+
+def _common(execution: Execution, inputs: Any, ports: Ports) -> dict[str, Any]:
+    return {
+        "tenant": execution.tenant, "execution": execution.id, "process": execution.process.name,
+        "entity": execution.entity, "inputs": inputs, "event": execution.event, "arguments": execution.inputs,
+        "outputs": execution.outputs, "workspace": workspace_of(execution, ports), "plane": ports.plane,
+        "settings": ports.settings,
+    }  # fmt: skip
+
+
+def _step_call(execution: Execution, step: LinkedStep, number: int, ports: Ports, tried: Tried) -> Step:
+    scope = scope_of(execution) | {"inputs": {**execution.inputs, **tried.inputs}}
+    return Step(
+        **_common(execution, tried.inputs, ports), id=step.id, key=f"{execution.id}/{step.id}", attempt=number,
+        timeout=step.timeout, run=_filled(step.run, scope),
+        prompt=None if step.prompt is None else fill_text(step.prompt, scope), log=_logging(tried),
+    )  # fmt: skip
+
+
+def _logging(tried: Tried) -> Callable[[str], None]:
+    def log(line: str) -> None:
+        if len(tried.lines) < 1_000:
+            tried.lines.append(str(line)[:2_000])
+
+    return log
+
+
+def _filled(command: Command | None, scope: Mapping[str, Any]) -> Command | None:
+    return None if command is None else Command(tuple(fill_text(a, scope) for a in command.arguments), command.check)
+
+
+def _handler(step: LinkedStep, ports: Ports) -> Callable[[Step], Any]:
+    if step.run is not None:
+        from context_plane.processes.registry.commands import run
+
+        return run
+    if step.prompt is not None:
+        from context_plane.processes.registry.prompts import ask
+
+        return ask
+    found = ports.registry().actions.get(step.action)
+    if found is None:
+        remedy = "install or restore what registers it, then resume the run"
+        raise NotFound(f"action {step.action!r} is not registered any more", where=f"step {step.id}", remedy=remedy)
+    return found.handler
+
+
+def _gate_handler(gate: LinkedGate, ports: Ports) -> Callable[[GateCall], Verdict | bool]:
+    if gate.run is not None:
+        from context_plane.processes.registry.commands import passes
+
+        return passes
+    found = ports.registry().gates.get(gate.name)
+    if found is None:
+        remedy = "install or restore what registers it, then resume the run"
+        raise NotFound(f"gate {gate.name!r} is not registered any more", where="gates", remedy=remedy)
+    return found.handler
+
+
+def _asking(given: Step, step: LinkedStep, ports: Ports, tried: Tried) -> Callable[..., Any] | None:
+    """What the handler asks a model by; each answer is told of."""
+    gateway = None if step.model is None else ports.gateway()
+    if gateway is None or step.model is None:
+        return None
+    needs = step.model
+
+    def ask(prompt: str, **how: Any) -> Any:
+        shown = "" if given.context is None else given.context.text
+        reply = gateway.ask(needs, prompt, shown, system=step.description, key=given.key, **how)
+        told = {
+            "name": reply.model, "why": reply.why, "input_tokens": reply.input_tokens,
+            "output_tokens": reply.output_tokens, "cost": reply.cost, "seconds": reply.seconds,
+        }  # fmt: skip
+        tried.model = told if tried.model is None else _both(tried.model, told)
+        return reply
+
+    return ask
+
+
+def _both(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Two answers of one step as one: counts add up, the last model is named."""
+    summed = {
+        name: (first[name] or 0) + (second[name] or 0) for name in ("input_tokens", "output_tokens", "cost", "seconds")
+    }
+    return {**second, **summed}

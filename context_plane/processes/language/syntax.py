@@ -1,0 +1,50 @@
+"""Syntax: what a YAML parser says of a text that is no YAML, as one finding at the place of the fault.
+
+Here belongs which of the places that a parser tells is meant: it notices some faults far behind them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from context_plane.processes.language.diagnostic import Place
+from context_plane.processes.language.findings import Findings
+
+
+def tell(error: Any, text: str, findings: Findings) -> int:
+    """Adds the finding for an error of the parser; returns where in the text the parser stopped."""
+    begun = getattr(error, "context_mark", None)
+    stopped = getattr(error, "problem_mark", None) or begun
+    if stopped is None:
+        findings.put("yaml-syntax", Place(findings.file), f"not YAML: {error}", "check the file")
+        return len(text)
+    if (tab := _tab(text, stopped)) is not None:
+        place = Place(findings.file, stopped.line + 1, stopped.column + 1 - (stopped.index - tab))
+        findings.put("yaml-tab", place, "a tab indents the line", "indent with blanks")
+        return int(stopped.index)
+    context = error.context or ""
+    unclosed = begun is not None and _over(text, stopped.index)
+    # A key without a colon is noticed at the next line.
+    early = unclosed or (begun is not None and "simple key" in context)
+    since = f" {context}" + (f" that begins in line {begun.line + 1}" if begun is not None and not early else "")
+    message = f"not YAML: {error.problem or 'it ends early'}{since if context else ''}"
+    remedy = "close it" if unclosed else "check indentation, quotes and colons"
+    findings.add("yaml-syntax", begun if early else stopped, message, remedy)
+    return int(stopped.index)
+
+
+def _tab(text: str, mark: Any) -> int | None:
+    """Where a tab indents the line of a mark, if one does."""
+    begin = mark.index - mark.column
+    before = text[begin : mark.index]
+    indent = before[: len(before) - len(before.lstrip(" \t"))]
+    if indent == before and text[mark.index : mark.index + 1] == "\t":
+        indent += "\t"
+    at = indent.find("\t")
+    return begin + at if at >= 0 else None
+
+
+def _over(text: str, index: int) -> bool:
+    """Whether nothing of the document is left at a place."""
+    rest = text[index : index + 4]
+    return not text[index:].strip() or (rest[:3] in ("---", "...") and text[index - 1 : index] in ("", "\n"))

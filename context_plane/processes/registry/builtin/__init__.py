@@ -1,0 +1,1 @@
+"""Built-in actions and gates, one subject a file, written as anybody writes theirs (docs/actions.md)."""

@@ -1,0 +1,1 @@
+"""Triggers: which events, times and callers start a run of which process."""

@@ -1,0 +1,1 @@
+"""Prices, carts and refunds. All amounts are whole cents."""

@@ -1,0 +1,1 @@
+"""Process files, broken and whole, and what the compiler must say of each."""

@@ -1,0 +1,1 @@
+"""What is asked of the language of process files."""

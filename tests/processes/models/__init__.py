@@ -1,0 +1,1 @@
+"""Tests of models: the catalog, the choice, the gateway."""
