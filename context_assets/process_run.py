@@ -146,8 +146,9 @@ class _Node:
         if isinstance(decision, EvaluateGate):
             return bool(self._node["kind"] == "gate") and (decision.step, decision.index) == (step, index)
         # A step's own op also asks its gates again, where another worker had done so.
-        is_step: bool = self._node["kind"] == "step"
-        return is_step and isinstance(decision, (RunStep, Pause)) and decision.step.id == step
+        if self._node["kind"] != "step" or not isinstance(decision, (RunStep, Pause)):
+            return False
+        return bool(decision.step.id == step)
 
     def _is_done(self, session: Session) -> bool:
         execution, step = session.execution, self._node["step"] or None
@@ -166,8 +167,8 @@ class _Node:
         closed = execution.gates[-1] if execution.gates and not execution.gates[-1].passed else None
         if execution.status == "halted" and closed is not None:
             here = (closed.step or "", closed.index)
-            return self._node["kind"] == "gate" and here == (self._node["step"], self._node["index"])
-        return self._node["kind"] == "step"
+            return bool(self._node["kind"] == "gate" and here == (self._node["step"], self._node["index"]))
+        return bool(self._node["kind"] == "step")
 
     def _tell(self, execution: Execution) -> None:
         """Metadata for the UI: what `cortex trace` shows of the gate or step."""

@@ -6,8 +6,8 @@ Its methods are in `context_plane.facade`, one concept a file. `AsyncContextPlan
 from __future__ import annotations
 
 from context_plane.facade.building import Building
-from context_plane.facade.reading import Events
 from context_plane.facade.reacting import Reacting
+from context_plane.facade.reading import Events
 
 __all__ = ["ContextPlane", "Events"]
 

@@ -129,7 +129,12 @@ def request(head: Head, attempt: str = "") -> dg.RunRequest:
         run_key=f"{head.id}{attempt}",
         job_name=names.PROCESS_RUN,
         run_config=run_config(head.id),
-        tags={EXECUTION_TAG: head.id, PROCESS_TAG: f"{head.process} {head.version}"},
+        tags={
+            EXECUTION_TAG: head.id,
+            PROCESS_TAG: f"{head.process} {head.version}",
+            # Somebody waits for it; what is built meanwhile is for later.
+            "dagster/priority": "5",
+        },
     )
 
 

@@ -15,17 +15,22 @@ import dagster as dg
 from context_assets import names
 from context_assets.partitions import Span, joined, range_tags
 from context_plane.canonical import digest
-from context_plane.instants import DAY, day_of
+from context_plane.instants import DAY, SECOND, day_of, now, parse_instant
 from context_plane.parts.grain import runs, window_key
 
 if TYPE_CHECKING:
+    from context_plane.log.commits import CommitRecord
     from context_plane.materialize import Builder, Stale
 
 TENANT_TAG: Final = "context_plane/tenant"
 WINDOWS_TAG: Final = "context_plane/windows"
 WORK_TAG: Final = "context_plane/work"
 ANSWERS: Final = 500
-"""Commits without words that start a run of their own: a reader has so many from the log in some milliseconds."""
+"""Commits of answers and executions that start a run of their own: a reader has so many from the log in some
+milliseconds."""
+_EXECUTIONS: Final = "execution/"
+PATIENCE: Final = 60.0
+"""Seconds that what executions said waits for other news: else every run of a process would start one that builds."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,9 @@ def lacking(builder: Builder, span: Span, specs: Collection[str], *, patient: bo
     contexts = {name: days for name, days in stale.contexts.items() if name in specs and days}
     kinds = (*contexts.values(), *stale.indexes.values(), *stale.memory.values())
     wanted = {*stale.timeline, *(day for days in kinds for day in days)}
-    if patient and (waiting := _answers_alone(builder, stale, wanted)):
-        return Lack((), (f"{waiting} answers wait for other news, or for {ANSWERS:,} of them",))
+    if patient and (waiting := _own_alone(builder, stale, wanted)):
+        what = f"{waiting} commits of answers and runs of processes"
+        return Lack((), (f"{what} wait for other news, for {ANSWERS:,} of them, or for a minute",))
     outside = {day for day in wanted if not span.covers(day)}
     ranges = joined(runs(wanted - outside, span.grain), span.grain)
     work = [_refresh(builder, stale, contexts, days) for days in ranges]
@@ -71,17 +77,28 @@ def lacking(builder: Builder, span: Span, specs: Collection[str], *, patient: bo
     return Lack(tuple(work), _without_partition(outside, span))
 
 
-def _answers_alone(builder: Builder, stale: Stale, wanted: Collection[int]) -> int:
-    """How many commits without words, such as receipts, are all that came since the snapshot: readers have them from
-    the log, and an agent that asks every second should not start a run every few. 0 for anything else, or too many."""
+def _own_alone(builder: Builder, stale: Stale, wanted: Collection[int]) -> int:
+    """How many commits of answers and executions are all that came since the snapshot: readers have them from the log,
+    and an agent that asks every second, or a process that is run, should not start a run every few. 0 for anything
+    else, for too many, and where executions said something a while ago."""
     latest = builder.snapshots.latest()
     if latest is None or stale.unpublished:
         return 0
     news = builder.history.records(latest.log)
-    if not news or len(news) >= ANSWERS or not all(record.silent for record in news):
+    if not news or len(news) >= ANSWERS or not all(_may_wait(builder, record) for record in news):
+        return 0
+    told = next((record for record in news if not record.silent), None)
+    if told is not None and now() - parse_instant(told.time) > PATIENCE * SECOND:
         return 0
     days = {day for record in news for day in builder.history.days(record)}
     return len(news) if days.issuperset(wanted) else 0
+
+
+def _may_wait(builder: Builder, record: CommitRecord) -> bool:
+    """Whether a commit is of answers or of executions."""
+    if record.silent or not record.own:
+        return record.silent
+    return any(ref.entity.startswith(_EXECUTIONS) for ref in builder.history.segments(record))
 
 
 def _without_partition(days: Collection[int], span: Span) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 In a document a block of `sh` or `python` may be followed by a block of `text`: what it prints, stdout and stderr.
 Times, sizes, the ids of receipts and when executions were accepted may differ, everything else may not. After a change
-of what is printed, write the blocks anew with ``CONTEXT_PLANE_WRITE_DOCS=1 make test PYTEST_ARGS=tests/cli/test_docs.py``, and read the difference.
+of what is printed, write the blocks anew with ``CONTEXT_PLANE_WRITE_DOCS=1 make test
+PYTEST_ARGS=tests/cli/test_docs.py``, and read the difference.
 """
 
 from __future__ import annotations

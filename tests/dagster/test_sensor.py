@@ -324,7 +324,7 @@ def test_answers_alone_wait(home: Home, daemon: Daemon, monkeypatch: pytest.Monk
     with home.resource.open() as plane:
         for _ in range(3):
             plane.context("acme", "customer/a", "anything", max_tokens=200)
-    assert "3 answers wait" in reason(daemon.tick())
+    assert "3 commits of answers and runs of processes wait" in reason(daemon.tick())
     assert work.lacking(home.builder(), daemon.graph.span, daemon.graph.specs.good).work
     monkeypatch.setattr(work, "ANSWERS", 3)
     assert len(daemon.tick().run_requests or []) == 1

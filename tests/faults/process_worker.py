@@ -89,7 +89,8 @@ def main(home: str, key: str) -> None:
         found = plane.run("soak", tenant="acme", inputs={"folder": str(folder)}, entity="thing/a", key=key)
         plane.engine.seal()
         repeated = [step.id for step in found.steps.values() if step.repeated]
-    print(json.dumps({"outcome": found.outcome().decode(), "repeated": repeated, "version": found.process.version}))
+    told = {"outcome": found.outcome().decode(), "repeated": repeated, "version": found.process.version}
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -129,7 +129,9 @@ def test_the_sample_has_every_boundary() -> None:
 @pytest.mark.soak
 @pytest.mark.parametrize("twice", [False, True], ids=["once", "twice"])
 @pytest.mark.parametrize("point", [*POINTS, *OTHERS])
-def test_every_kill_is_survived(tmp_path: Path, point: str, twice: bool, undisturbed_long: str) -> None:
+def test_every_kill_is_survived(
+    tmp_path: Path, point: str, twice: bool, undisturbed_long: str, record_property: Any
+) -> None:
     """Every time that a boundary is reached; and once more the second time that whoever goes on reaches it."""
     kills = 0
     for nth in range(1, MOST + 1):
@@ -139,5 +141,5 @@ def test_every_kill_is_survived(tmp_path: Path, point: str, twice: bool, undistu
         kills += 1
     else:
         pytest.fail(f"{point} is reached more than {MOST} times")
-    print(f"{point}: {kills} kills")
+    record_property("kills", kills)
     assert kills

@@ -18,15 +18,14 @@ from context_plane.processes.compiler.files import Loaded
 from context_plane.processes.compiler.history import History
 from context_plane.processes.compiler.interfaces import check_interfaces, interface_of
 from context_plane.processes.compiler.link import Linked, link
-from context_plane.processes.compiler.loops import Memo, Waiting, check_loops
+from context_plane.processes.compiler.loops import Memo, check_loops, waiting
 from context_plane.processes.compiler.resolve import Resolved, resolve
 from context_plane.processes.compiler.sizes import Sizes
 from context_plane.processes.compiler.surroundings import Surroundings
 from context_plane.processes.compiler.validate import Validated
 from context_plane.processes.language.diagnostic import Diagnostic
-from context_plane.processes.language.documents import ActionSource, GateSource, ProcessSource, Source
+from context_plane.processes.language.documents import ActionSource, GateSource, InterfaceSource, ProcessSource, Source
 from context_plane.processes.language.findings import MOST, limited
-from context_plane.processes.linked import LinkedProcess
 from context_plane.processes.registry.handler import Action, Gate
 
 
@@ -68,14 +67,17 @@ class Assembly:
         beside = [_without(each.validated, names) for each in others.values() if each.validated is not None]
         catalog = self._assembled([*given, *beside], surroundings, None)
         own = {source.name for file in given for source in file.sources if isinstance(source, ProcessSource)}
-        about = set(mine) | {file for name in own & set(self._units) for file in self._files_of(self._units[name])}
+        about = [part for name in own & set(self._units) for part in self._parts(self._units[name])]
         return replace(
             catalog,
             processes={name: each for name, each in catalog.processes.items() if name in own},
-            diagnostics=tuple(each for each in catalog.diagnostics if each.place.file in about),
+            diagnostics=tuple(
+                each for each in catalog.diagnostics
+                if each.place.file in mine or any(part.holds(each.place) for part in about)
+            ),
             sources={name: place for name, place in catalog.sources.items() if name in own},
             broken=catalog.broken & own,
-        )
+        )  # fmt: skip
 
     def _assembled(self, files: list[Validated], surroundings: Surroundings, record_in: Path | None) -> Catalog:
         declared = declare(files, surroundings.registry)
@@ -179,7 +181,9 @@ class Assembly:
     def _check_loops(self, declared: Declarations, broken: set[str]) -> list[Diagnostic]:
         sound = {name: unit for name, unit in self._units.items() if name not in broken}
         processes = [unit.linked.process for unit in sound.values() if not unit.linked.process.abstract]
-        findings, looping = check_loops(processes, list(_waiting(declared, processes, sound)), self._loops)
+        findings, looping = check_loops(
+            processes, list(waiting(declared, [unit.resolved for unit in sound.values()])), self._loops
+        )
         broken |= looping
         self._children_of_broken(broken)
         return findings
@@ -210,16 +214,14 @@ class Assembly:
             self._emitted = dict(sound)
         return findings
 
-    def _files_of(self, unit: Unit) -> Iterator[str]:
-        """The files that a process is compiled of."""
-        resolved = unit.resolved
-        for source in (resolved.source, *resolved.lineage):
-            yield source.file
-        for (kind, _), found in unit.linked.used.items():
-            if kind == "interface" and found is not None:
-                yield found.file
-            elif kind in ("action", "gate") and found is not None:
-                yield found.origin.rpartition(":")[0].rpartition(":")[0]
+    def _parts(self, unit: Unit) -> Iterator[Source]:
+        """The documents that a process is compiled of, but for its own."""
+        yield from unit.resolved.lineage
+        for found in unit.linked.used.values():
+            if isinstance(found, InterfaceSource):
+                yield found
+        used = {id(found) for found in unit.linked.used.values()}
+        yield from (source for source, made in self._made.items() if id(made) in used)
 
 
 def _catalog(
@@ -238,21 +240,6 @@ def _catalog(
         sources={name: each.place(each.at("process")) for name, each in sorted(declared.processes.items())},
         broken=frozenset(broken),
     )
-
-
-def _waiting(declared: Declarations, processes: list[LinkedProcess], units: Mapping[str, Unit]) -> Iterator[Waiting]:
-    """What each process that can be run may be set off by."""
-    contracts = {
-        name: [(each.trigger, source.place(each.spot)) for each in source.trigger]
-        for name, source in declared.interfaces.items() if source.trigger and ("interface", name) not in declared.broken
-    }  # fmt: skip
-    for process in processes:
-        resolved = units[process.name].resolved
-        for each in resolved.triggers:
-            yield Waiting(process.name, each.trigger, resolved.triggering.place(each.spot))
-        for name in process.implements:
-            for trigger, place in contracts.get(name, ()):
-                yield Waiting(process.name, trigger, place, name)
 
 
 def _without(validated: Validated, names: set[tuple[type[Source], str]]) -> Validated:

@@ -95,7 +95,7 @@ class Compiler:
     def _compiled(self, paths: Mapping[str, str]) -> Catalog:
         self._files = {name: load(name, path, self._files.get(name)) for name, path in paths.items()}
         catalog = self._assembly.all(self._files, self._surroundings, self.folder if self._record else None)
-        if self._record:
+        if self._record and paths:
             with contextlib.suppress(OSError):  # only the next process notices, and compiles for itself
                 cache.keep(self.folder, catalog, self._files, self._surroundings.fingerprint)
         self._catalog = catalog

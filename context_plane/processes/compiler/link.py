@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 from context_plane.processes.compiler.contracts import check_contracts, check_usefulness
 from context_plane.processes.compiler.environment import Environment, Used
 from context_plane.processes.compiler.giving import Receiver, given
-from context_plane.processes.compiler.merging import Owned, ResolvedStep
+from context_plane.processes.compiler.merging import Owned, ResolvedStep, composed
 from context_plane.processes.compiler.resolve import Resolved
 from context_plane.processes.language.diagnostic import Diagnostic
-from context_plane.processes.language.documents import ContextSource, GateUse, Named, NeedsSource, StepSource
+from context_plane.processes.language.documents import ContextSource, GateUse, Listing, Named, NeedsSource, StepSource
 from context_plane.processes.language.findings import Findings, listed, meant
 from context_plane.processes.linked import (
     Command,
@@ -86,17 +87,17 @@ class _Linking:
     # --- knowledge ---------------------------------------------------------------------------------------------------
 
     def _knowledge(self) -> tuple[str, ...]:
-        found: dict[str, Named] = {}
-        mine = set(map(id, self._source.knowledge.items))
-        for named, owner in self._resolved.knowledge:
-            topic = self._topic(named, owner is self._source)
-            if topic is None:
-                continue
-            if found.setdefault(topic, named) is not named:
-                own = named if owner is self._source else found[topic]
-                if id(own) in mine:
-                    self._tell("repeated-topic", own.spot, f"topic {topic} stands here already", "leave it out")
-        return tuple(found)
+        own = self._source.knowledge
+        found = [(named.spot, self._topic(named, own=True)) for named in own.items]
+        before = sum(topic is not None for _, topic in found[: own.marker or 0])
+        items = Listing(tuple((topic, spot) for spot, topic in found if topic is not None), before)
+        inherited = self._parent.process.knowledge if self._parent else ()
+
+        def repeated(each: tuple[str, Any], _first: tuple[str, Any]) -> None:
+            self._tell("repeated-topic", each[1], f"topic {each[0]} stands here already", "leave it out")
+
+        known = [(topic, None) for topic in inherited]
+        return tuple([topic for topic, _ in composed(known, items, itemgetter(0), repeated)])
 
     def _topic(self, named: Named, own: bool) -> str | None:
         topic = self._environment.topic(named.name)

@@ -7,13 +7,15 @@ to another if something that it writes may set the other off; a circle of these 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from context_plane.log.events import RECEIPT, RESERVED
 from context_plane.processes.compiler.circles import circles
+from context_plane.processes.compiler.declare import Declarations
 from context_plane.processes.compiler.globs import ANY, literal, overlap
+from context_plane.processes.compiler.resolve import Resolved
 from context_plane.processes.language.codes import CODES
 from context_plane.processes.language.diagnostic import Diagnostic, Place
 from context_plane.processes.language.findings import way
@@ -57,11 +59,29 @@ Memo = dict[str, tuple[LinkedProcess, list[Waiting], Row]]
 """The row of each process, as long as neither it nor who waits changed."""
 
 
+def waiting(declared: Declarations, processes: Iterable[Resolved]) -> Iterator[Waiting]:
+    """What each process that can be run may be set off by."""
+    contracts = {
+        name: [(each.trigger, source.place(each.spot)) for each in source.trigger]
+        for name, source in declared.interfaces.items()
+        if source.trigger and ("interface", name) not in declared.broken
+    }
+    for resolved in processes:
+        name = resolved.source.name
+        if resolved.source.abstract:
+            continue
+        for each in resolved.triggers:
+            yield Waiting(name, each.trigger, resolved.triggering.place(each.spot))
+        for interface, _ in resolved.implements:
+            for trigger, place in contracts.get(interface.name, ()):
+                yield Waiting(name, trigger, place, interface.name)
+
+
 def check_loops(
-    processes: Sequence[LinkedProcess], waiting: Sequence[Waiting], memo: Memo
+    processes: Sequence[LinkedProcess], starts: Sequence[Waiting], memo: Memo
 ) -> tuple[list[Diagnostic], set[str]]:
     """What is told of circles, each once, and the names of all processes in them."""
-    edges = _edges(processes, waiting, memo)
+    edges = _edges(processes, starts, memo)
     findings, looping = [], set()
     for group, path in circles(edges):
         looping.update(group)
@@ -74,9 +94,9 @@ def check_loops(
     return findings, looping
 
 
-def _edges(processes: Sequence[LinkedProcess], waiting: Sequence[Waiting], memo: Memo) -> dict[str, Row]:
+def _edges(processes: Sequence[LinkedProcess], starts: Sequence[Waiting], memo: Memo) -> dict[str, Row]:
     """From each process to those that it may set off."""
-    events = [each for each in waiting if each.trigger.type == "event"]
+    events = [each for each in starts if each.trigger.type == "event"]
     found: dict[str, Row] = {}
     for process in processes if events else ():
         known = memo.get(process.name)

@@ -6,7 +6,7 @@ those of the parent keep their sequence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from context_plane.processes.language.documents import GateUse, Listing, ProcessSource, StepSource
@@ -32,24 +32,39 @@ class ResolvedStep(NamedTuple):
     gates: tuple[Owned, ...]
 
 
-def placed(parent: Sequence[T], own: Listing[T]) -> tuple[T, ...]:
-    """A parent's items with a child's: where `inherit: all` stands, first where it is not written."""
+def composed(
+    parent: Sequence[T], own: Listing[T], key: Callable[[T], Hashable], repeated: Callable[[T, T], None]
+) -> tuple[T, ...]:
+    """A parent's items with a child's, where `inherit: all` stands, first where it is not written. One that is there
+    already is told, and stands once, where it was."""
     at = own.marker or 0
-    return (*own.items[:at], *parent, *own.items[at:]) if parent else own.items
+    known = {key(each): each for each in parent}
+    new = []
+    for number, each in enumerate(own.items):
+        first = known.setdefault(key(each), each)
+        if first is each:
+            new.append(each)
+            continue
+        repeated(each, first)
+        at -= number < (own.marker or 0)
+    return (*new[:at], *parent, *new[at:])
 
 
 def gates_of(parent: Sequence[Owned], own: Listing[GateUse], owner: ProcessSource, tell: Tell) -> tuple[Owned, ...]:
-    """A parent's gates with a child's. One that is there already is told, and stands once."""
-    mine = Listing(tuple(Owned(gate, owner) for gate in own.items), own.marker)
-    found: dict[tuple[str, str], Owned] = {}
-    for each in placed(parent, mine):
-        same = found.setdefault((each.gate.gate, repr(each.gate.inputs) if each.gate.inputs else ""), each)
-        if same is each:
-            continue
-        repeated = each if each.owner is owner else same
-        where = f"of {same.owner.name} " if same.owner is not owner else ""
-        tell("repeated-gate", repeated.gate.spot, f"gate {each.gate.gate} {where}stands here already", "leave it out")
-    return tuple(found.values())
+    """A parent's gates with a child's."""
+
+    def repeated(each: Owned, first: Owned) -> None:
+        where = f"of {first.owner.name} " if first.owner is not owner else ""
+        tell("repeated-gate", each.gate.spot, f"gate {each.gate.gate} {where}stands here already", "leave it out")
+
+    if not own.items:
+        return tuple(parent)
+    mine = Listing(tuple([Owned(gate, owner) for gate in own.items]), own.marker)
+    return composed(parent, mine, _same, repeated)
+
+
+def _same(owned: Owned) -> tuple[str, str]:
+    return owned.gate.gate, repr(owned.gate.inputs) if owned.gate.inputs else ""
 
 
 def merged(parent: Sequence[ResolvedStep], own: ProcessSource, tell: Tell, complete: bool) -> tuple[ResolvedStep, ...]:

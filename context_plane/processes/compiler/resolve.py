@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from context_plane.processes.compiler.merging import Owned, ResolvedStep, gates_of, merged, placed
+from context_plane.processes.compiler.merging import Owned, ResolvedStep, gates_of, merged
 from context_plane.processes.compiler.scopes import check_references
 from context_plane.processes.compiler.uses import Use
 from context_plane.processes.language.diagnostic import Diagnostic
-from context_plane.processes.language.documents import Listing, Named, ProcessSource, TriggerSource
+from context_plane.processes.language.documents import Named, ProcessSource, TriggerSource
 from context_plane.processes.language.findings import Findings
 from context_plane.processes.linked import Declared, Dispatch
 
@@ -33,7 +33,6 @@ class Resolved:
     """Whether a parent is missing, so that nothing is told of what may be in it."""
     steps: tuple[ResolvedStep, ...]
     gates: tuple[Owned, ...]
-    knowledge: tuple[tuple[Named, ProcessSource], ...]
     inputs: Mapping[str, Declared]
     triggers: tuple[TriggerSource, ...]
     triggering: ProcessSource
@@ -64,7 +63,6 @@ def resolve(source: ProcessSource, uses: tuple[Use, ...], parent: Resolved | Non
     found = Resolved(
         source, uses, (*(parent.all_uses if parent else ()), *uses), lineage, orphan, steps,
         gates=gates_of(parent.gates if parent else (), source.gates, source, tell),
-        knowledge=_knowledge(parent, source),
         inputs={**(parent.inputs if parent else {}), **source.inputs},
         triggers=parent.triggers if parent and inherits else source.trigger,
         triggering=parent.triggering if parent and inherits else source,
@@ -78,11 +76,6 @@ def resolve(source: ProcessSource, uses: tuple[Use, ...], parent: Resolved | Non
     check_references(found, findings)
     object.__setattr__(found, "findings", tuple(findings.found))
     return found
-
-
-def _knowledge(parent: Resolved | None, source: ProcessSource) -> tuple[tuple[Named, ProcessSource], ...]:
-    own = Listing(tuple((name, source) for name in source.knowledge.items), source.knowledge.marker)
-    return placed(parent.knowledge if parent else (), own)
 
 
 def _implements(parent: Resolved | None, source: ProcessSource) -> tuple[tuple[Named, ProcessSource], ...]:

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from context_plane.processes.language.findings import Findings, shown
 from context_plane.processes.language.marks import REFUSED, Document, Marks
+from context_plane.processes.language.syntax import parser, tell
 from context_plane.yamls import MAX_DEPTH, MAX_NODES, plain_scalar
 
 _SKIP: Final = object()
@@ -23,7 +24,6 @@ _TEXT: Final = frozenset("abcdeghijklmopqrsuvwxyzABCDEGHIJKLMOPQRSUVWXYZ_$/")
 
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_NO_BREAK: Final = re.compile(r"[^\r\n]")
 
 
 class Stopped(NamedTuple):
@@ -67,18 +67,16 @@ class Builder:
         self._ended = max(start, self._ended)
         self._clear()
         try:
-            self._take_all(_parser(self._text, start))
+            self._take_all(parser(self._text, start))
         except yaml.YAMLError as error:
-            from context_plane.processes.language.syntax import tell
-
             return Stopped(self._ended, tell(error, self._text, self._findings), self._findings.full)
         except _Limit:
             return Stopped(self._ended, len(self._text), True)
         return None
 
-    def _take_all(self, parser: Any) -> None:
+    def _take_all(self, events: Any) -> None:
         takes = _takes()
-        get = parser.get_event
+        get = events.get_event
         while (event := get()) is not None:
             take = takes[type(event)]
             if take is None:
@@ -250,13 +248,3 @@ def _takes() -> dict[type, Take | None]:
         yaml.DocumentStartEvent: Builder.begin, yaml.DocumentEndEvent: Builder.end,
         yaml.StreamStartEvent: Builder.begin, yaml.StreamEndEvent: None,
     }  # fmt: skip
-
-
-def _parser(text: str, start: int) -> Any:
-    """The parser of libyaml, where PyYAML was built with it, else the one in Python, which is ten times slower."""
-    import yaml
-
-    if start:  # marks must stay those of the whole text
-        text = _NO_BREAK.sub(" ", text[:start]) + text[start:]
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return loader(text)

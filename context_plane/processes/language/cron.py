@@ -19,6 +19,7 @@ from context_plane.processes.language.marks import REFUSED
 from context_plane.processes.language.scalars import DROP, Report
 
 _HOW: Final = 'write minute, hour, day of month, month, day of week: "0 6 * * 1" is Mondays at 6'
+_LONGEST: Final = 400
 _SOMEWHEN: Final = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -27,6 +28,8 @@ def check(text: str) -> None:
     """Raises `InputError` for what is no cron expression of five fields, or never comes true."""
     from cronsim import CronSim, CronSimError
 
+    if len(text) > _LONGEST:
+        raise InputError(f"cron {shown(text)} is longer than {_LONGEST}", remedy=_HOW)
     if len(text.split()) != 5:
         raise InputError(f"cron {shown(text)} has not five fields", remedy=_HOW)
     try:

@@ -150,6 +150,12 @@ class Source:
         mark = mark_of(spot)
         return Place(self.file, mark.line + 1, mark.column + 1)
 
+    def holds(self, place: Place) -> bool:
+        """Whether a place is in this document."""
+        text = self.document.text
+        first, last = text.count("\n", 0, self.document.start), text.count("\n", 0, self.document.end)
+        return place.file == self.file and first < place.line <= last + 1
+
     @cached_property
     def declaration(self) -> str:
         """``sha256:…`` over what it declares, without comments and layout. Only of one in which nothing was refused."""

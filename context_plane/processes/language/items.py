@@ -52,7 +52,8 @@ class Inheriting:
             "type": "object", "properties": {"inherit": {"const": "all"}}, "required": ["inherit"],
             "additionalProperties": False, "description": "where the parent's stand",
         }  # fmt: skip
-        return {"type": "array", "items": {"anyOf": [self._item.schema(), marker]}}
+        removal = {"type": "string", "pattern": "^[!-]"}
+        return {"type": "array", "items": {"anyOf": [self._item.schema(), marker], "not": removal}}
 
     def _removal(self, value: Any, spot: Any, report: Report) -> Any:
         """`DROP`, if the item says that something inherited is not wanted."""

@@ -55,14 +55,14 @@ def analyze_requirements(step: Step) -> dict[str, Any]:
 
 @action("read_bug_report", keyed=True, inputs=_PATH)
 def read_bug_report(step: Step) -> dict[str, Any]:
-    """Reads a bug report: {title, document, module, sections, change, summary, calls, test: {path, text}}. The examples
-    under "What should happen" become a test that fails as long as the bug is there."""
+    """Reads a bug report: {title, document, module, sections, change, summary, code: {file, name, line, end}, test:
+    {path, text}}. The examples under "What should happen" become a test that fails as long as the bug is there."""
     document = _read(step)
     calls = _examples(document, "What should happen")
     number = re.match(r"\d+", PurePosixPath(document.path).stem)
     return {
         **_about(document), "change": f"Fix: {_lower(document.title)}",
-        "summary": _paragraph(document, "What happens"), "calls": [call for call, _ in calls],
+        "summary": _paragraph(document, "What happens"), "code": _function(step, document.module, _name(calls[0][0])),
         "test": _test(document, f"report_{number[0]}" if number else "report", calls),
     }  # fmt: skip
 
@@ -122,6 +122,23 @@ def _lower(title: str) -> str:
     return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
+def _function(step: Step, file: str, name: str) -> dict[str, Any]:
+    """Where a function is, as find_relevant_code tells it."""
+    try:
+        tree = ast.parse(inside(step.workspace, file).read_text("utf-8"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise StepFailure(f"{file} does not read: {error}", where=step.id, retryable=False) from error
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
+            return {"file": file, "name": name, "line": node.lineno, "end": node.end_lineno or node.lineno}
+    remedy = "correct the module or the examples of the report"
+    raise StepFailure(f"{file} has no function {name}", where=step.id, remedy=remedy, retryable=False)
+
+
+def _name(call: str) -> str:
+    return call.partition("(")[0].strip()
+
+
 def _examples(document: Document, heading: str) -> list[tuple[str, str]]:
     """Calls and what they must give, of the session under a heading, as Python."""
     found = []
@@ -164,7 +181,7 @@ def _written(source: str, parsed: str) -> str:
 def _test(document: Document, name: str, examples: Sequence[tuple[str, str]]) -> dict[str, str]:
     """A test module that holds the examples."""
     module = PurePosixPath(document.module)
-    names = sorted({call.partition("(")[0].strip() for call, _ in examples})
+    names = sorted({_name(call) for call, _ in examples})
     lines = [
         _docstring(f"{document.title} ({document.path})."),
         "",

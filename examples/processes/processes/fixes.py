@@ -1,16 +1,17 @@
 """Mending code: which line is wrong, how it has to read, and that it was tried first.
 
 Without a model a fault is looked for among small changes: another operator, a number more or less by one. One is
-taken if the failing tests pass with it in a copy of the repository. With a model (models.yaml) what it proposes is
-tried first, in the same way: models propose, tests decide.
+taken if the failing test passes with it in a copy of the repository and the fewest others fail. With a model
+(models.yaml) what it proposes is tried first, in the same way: models propose, tests decide.
 """
 
 from __future__ import annotations
 
-import ast
 import difflib
 import json
+import re
 import shutil
+import sys
 import tempfile
 import tokenize
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,9 +42,14 @@ _COMPARED: Final = {
 _OTHERS: Final = {"+": ("-",), "-": ("+",), "*": ("//",), "//": ("*",), "and": ("or",), "or": ("and",)}
 _LIMITS: Final = {(">", ">="): "leaves the limit itself out", ("<", "<="): "leaves the limit itself out",
                   (">=", ">"): "takes the limit itself in", ("<=", "<"): "takes the limit itself in"}  # fmt: skip
+_FAILED: Final = re.compile(r"^(?:(?:FAIL|ERROR): |(?:FAILED|ERROR) )(.+?)(?: - .*)?$", re.M)
 _LEFT_OUT: Final = shutil.ignore_patterns(".git", ".ci", ".venv", "node_modules", "__pycache__")
 _MODEL: Final = ModelNeeds(("code",))
-_COMMAND: Final = Declared("list", False, ["python", "-B", "-m", "unittest"], "runs the tests that are named behind it")
+_UNITTEST: Final = ["python", "-B", "-m", "unittest"]
+_COMMANDS: Final = {
+    "command": Declared("list", False, _UNITTEST, "runs the test that is named behind it"),
+    "suite": Declared("list", False, [*_UNITTEST, "discover", "-s", "tests", "-t", "."], "runs all tests"),
+}
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Edit:
         "test": Declared("text", description="the failing test, as the command takes it"),
         "error": Declared("text", description="what it says"),
         "code": Declared("mapping", description="as find_relevant_code tells it: {file, name, line, end, code}"),
-        "command": _COMMAND,
+        **_COMMANDS,
     },
 )
 def analyze_failure(step: Step) -> dict[str, Any]:
@@ -104,20 +110,19 @@ def write_code(step: Step) -> dict[str, Any]:
     keyed=True,
     model=_MODEL,
     model_optional=True,
-    inputs={"report": Declared("mapping", description="as read_bug_report tells it"), "command": _COMMAND},
+    inputs={"report": Declared("mapping", description="as read_bug_report tells it"), **_COMMANDS},
 )
 def write_fix(step: Step) -> dict[str, Any]:
     """Writes the test that a bug report asks for, and the smallest change that makes it pass: {files, diff, cause}."""
     report = step.inputs["report"]
-    test, module = report["test"], str(report["module"])
-    code = _function(step, module, str(report["calls"][0]).partition("(")[0])
+    test, code = report["test"], report["code"]
     asked = f"A customer reports: {report['title']}. {report['summary']}\nWhich line of this function is wrong?"
     name = test["path"].removesuffix(".py").replace("/", ".")
     edit = _repaired(step, name, code, asked, {test["path"]: test["text"]})
     write(replace(step, inputs=test))
     if edit is None:
         cause = "The examples of the report pass: it was fixed before, or by an attempt that was cut off."
-        return {"files": [test["path"], module], "diff": "", "cause": cause}
+        return {"files": [test["path"], code["file"]], "diff": "", "cause": cause}
     return {"files": [test["path"], edit.file], "diff": _apply(step, edit), "cause": edit.cause}
 
 
@@ -127,25 +132,30 @@ def write_fix(step: Step) -> dict[str, Any]:
 def _repaired(
     step: Step, test: str, code: Mapping[str, Any], asked: str, files: Mapping[str, str] | None = None
 ) -> Edit | None:
-    """The first change of a function with which a test passes; `None` if it passes as it is. `files` are there besides.
-    Raises `StepFailure` where there is none."""
+    """Of the changes of a function with which a test passes, the first with which the fewest others fail; `None` if it
+    passes as it is. `files` are there besides. Raises `StepFailure` where there is none."""
     path = str(code["file"])
     lines = inside(step.workspace, path).read_text("utf-8").splitlines()
-    tried = 0
+    tried, best, fewest = 0, None, sys.maxsize
     with _copied(step, files or {}) as folder:
         if _passes(step, folder, test):
             return None
         for edit in (*_proposed(step, code, lines, asked), *_small(path, lines, int(code["line"]), int(code["end"]))):
+            if tried == MOST or not fewest:
+                break
             tried += 1
             changed = [*lines[: edit.line - 1], edit.after, *lines[edit.line :]]
             (folder / path).write_text("\n".join([*changed, ""]), "utf-8")
-            if _passes(step, folder, test):
-                step.log(f"{tried} changes tried; by {edit.by}: {edit.cause}")
-                return edit
-            if tried >= MOST:
-                break
-    what = f"none of {tried} small changes of {code['name']} in {path} makes {test} pass"
-    raise StepFailure(what, where=step.id, remedy="a person has to look, or a model (models.yaml)", retryable=False)
+            if _passes(step, folder, test) and (failing := _failing(step, folder)) < fewest:
+                best, fewest = edit, failing
+    if best is None:
+        what, remedy = (
+            f"none of {tried} small changes of {code['name']} in {path} makes {test} pass",
+            "a person has to look",
+        )
+        raise StepFailure(what, where=step.id, remedy=f"{remedy}, or a model (models.yaml)", retryable=False)
+    step.log(f"{tried} changes tried, {fewest} tests still fail with the best; by {best.by}: {best.cause}")
+    return best
 
 
 def _small(file: str, lines: Sequence[str], first: int, last: int) -> Iterator[Edit]:
@@ -192,19 +202,6 @@ def _proposed(step: Step, code: Mapping[str, Any], lines: Sequence[str], asked: 
         step.log(f"{reply.model} did not answer with what was asked for")
 
 
-def _function(step: Step, file: str, name: str) -> dict[str, Any]:
-    """A function of a module, as find_relevant_code tells it."""
-    try:
-        tree = ast.parse(inside(step.workspace, file).read_text("utf-8"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise StepFailure(f"{file} does not read: {error}", where=step.id, retryable=False) from error
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == name:
-            return {"file": file, "name": name, "line": node.lineno, "end": node.end_lineno or node.lineno}
-    remedy = "correct the module or the examples of the report"
-    raise StepFailure(f"{file} has no function {name}", where=step.id, remedy=remedy, retryable=False)
-
-
 # --- trying and writing ----------------------------------------------------------------------------------------------
 
 
@@ -222,13 +219,25 @@ def _copied(step: Step, files: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _passes(step: Step, folder: Path, test: str) -> bool:
-    command = Command((*map(str, step.inputs["command"]), test), check=False)
+    return _ran(step, folder, [*step.inputs["command"], test])[0]
+
+
+def _failing(step: Step, folder: Path) -> int:
+    """How many tests fail, as unittest and pytest tell them."""
+    passed, printed = _ran(step, folder, step.inputs["suite"])
+    return 0 if passed else max(1, len(set(_FAILED.findall(printed))))
+
+
+def _ran(step: Step, folder: Path, command: Sequence[str]) -> tuple[bool, str]:
+    """Whether a command ends with 0 in a copy, and what it prints."""
     try:
-        return bool(commands.run(replace(step, run=command, workspace=folder, timeout=SECONDS))["passed"])
+        run = Command(tuple(map(str, command)), check=False)
+        ended = commands.run(replace(step, run=run, workspace=folder, timeout=SECONDS))
     except StepFailure as error:
         if not error.retryable:  # there is no such command: no change would help
             raise
-        return False
+        return False, ""
+    return ended["passed"], f"{ended['stdout']}\n{ended['stderr']}"
 
 
 def _apply(step: Step, edit: Edit) -> str:

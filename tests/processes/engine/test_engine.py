@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from context_plane.errors import Conflict, Infeasible, InputError, NotFound, Unavailable
+from context_plane.errors import Conflict, Corrupt, Infeasible, InputError, NotFound, Unavailable
 from context_plane.processes.engine.identity import split
 from context_plane.processes.engine.sealing import FINISHED, STARTED, STEP
 from context_plane.processes.engine.state import fold
@@ -419,3 +420,53 @@ def test_the_state_is_the_same_in_any_process(house: Harness) -> None:
     done = house.run(process(step("a"), step("b", "a")), event=EVENT)
     assert house.engine.execution(done.id) == done
     assert isinstance(done.process, LinkedProcess)
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(house: Harness) -> None:
+    """The step's output cannot be written: the caller is told what to do, and once there is room the run goes on; the
+    step whose output was lost is repeated, which is told if it has no key."""
+    calls: list[str] = []
+
+    def large(call: Step) -> str:
+        calls.append(call.key)
+        return "x" * 200_000
+
+    house.action("small", lambda call: 1)
+    house.action("large", large)
+    id = house.accept(process(step("a", "small"), step("b", "large"), step("c", "small")))
+    limits: list[int] = []
+
+    def limit(connection: Any, *_: Any) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {limits[0] if limits else pages + 4}")
+
+    event.listen(house.database._opened(), "checkout", limit)
+    with pytest.raises(Infeasible, match="free space"):
+        house.engine.run(id)
+    assert house.engine.execution(id).outputs == {"a": 1}
+    limits.append(100_000)
+    done = house.engine.run(id)
+    assert (done.status, done.steps["b"].repeated, len(set(calls)), len(calls)) == ("succeeded", True, 1, 2)
+
+
+def test_breakpoints_of_a_run_survive_its_worker(house: Harness) -> None:
+    """A breakpoint that the process declares stops whoever goes on."""
+    house.action("a", lambda call: 1)
+    id = house.accept(process(step("a"), step("b", "a", breakpoint=True)))
+    session = house.engine.open(id)
+    session.advance()
+    house.engine.finish(session)
+    assert house.another().run(id).paused_before == "b"
+
+
+def test_a_broken_state_is_named(tmp_path: Path) -> None:
+    """Neither a file that is no database nor a URL that is none is an internal error; no password is shown."""
+    (tmp_path / "odd.db").write_text("this is no database, but a text that is long enough to be taken for one" * 20)
+    with pytest.raises(Corrupt, match="move the file away"), Database(f"sqlite:///{tmp_path}/odd.db").read():
+        pass
+    for url in ("nonsense", "nosuch://x", "sqlite+nosuch:///x"):
+        with pytest.raises(InputError, match="URL does not work"), Database(url).read():
+            pass
+    with pytest.raises(Unavailable) as caught, Database("postgresql+psycopg2://me:hunter2@127.0.0.1:9/x").read():
+        pass
+    assert "hunter2" not in str(caught.value)

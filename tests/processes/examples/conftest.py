@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +45,6 @@ class Example(Shell):
 
         return json.loads(text)
 
-    def prepare(self) -> Example:
-        """With the repository."""
-        assert self.run("prepare_repository")["status"] == "succeeded"
-        return self
-
     def open(self) -> ContextPlane:
         """The plane of the home."""
         return ContextPlane.open(self.home)
@@ -76,16 +70,30 @@ def git(folder: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home with its repository, made once by `cortex process run prepare_repository` where git knows nobody."""
+    folder = tmp_path_factory.mktemp("prepared")
+    home = Path(shutil.copytree(EXAMPLE, folder / "plane"))
+    with pytest.MonkeyPatch.context() as patch:
+        alone(patch, folder)
+        assert Example(home).run("prepare_repository")["status"] == "succeeded"
+    return home
+
+
 @pytest.fixture
-def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Example]:
-    """The home, freshly copied, on a machine where git knows nobody."""
-    nobody = tmp_path / "nobody"
-    nobody.mkdir()
-    monkeypatch.setenv("HOME", str(nobody))
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: Path) -> Example:
+    """A copy of the home with its repository: everything in it is named from the home on, and it may move."""
+    alone(monkeypatch, tmp_path)
+    return Example(Path(shutil.copytree(prepared, tmp_path / "plane", symlinks=True)))
+
+
+def alone(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """A machine on which nothing is configured for git."""
+    (folder / "nobody").mkdir()
+    patch.setenv("HOME", str(folder / "nobody"))
     for name in [name for name in os.environ if name.startswith("GIT_")]:
-        monkeypatch.delenv(name)
-    shutil.copytree(EXAMPLE, tmp_path / "plane")
-    return Example(tmp_path / "plane")
+        patch.delenv(name)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from tests.processes.examples.conftest import EVENT, Example
 @pytest.fixture
 def green(example: Example) -> Example:
     """The repository with its CI failure mended."""
-    assert example.prepare().run("fix_ci_failure", "--event", str(EVENT))["status"] == "succeeded"
+    assert example.run("fix_ci_failure", "--event", str(EVENT))["status"] == "succeeded"
     return example
 
 
@@ -57,7 +57,7 @@ def test_the_same_key_makes_the_same_change(green: Example) -> None:
 
 def test_no_process_for_a_poem(green: Example) -> None:
     """Whose conditions do not fit is said, and why; the template cannot be run."""
-    line = refused(green("process", "run", "code_change", "--tenant", "acme", "--input", "kind=poem"))
+    line = refused(green("process", "run", "code_change", "--tenant", "acme", "--input", "kind=poem"), 1)
     assert "fix_bug" in line
     assert "add_feature" in line
     assert "is abstract" in refused(green("process", "run", "standard_code_change", "--tenant", "acme"))
@@ -65,7 +65,7 @@ def test_no_process_for_a_poem(green: Example) -> None:
 
 def test_nothing_is_committed_on_a_red_suite(example: Example) -> None:
     """The bug is mended, but CI was red before: the parent's gate holds for its child."""
-    trace = example.prepare().run("fix_bug")
+    trace = example.run("fix_bug")
     assert (trace["status"], trace["reason"].partition(":")[0]) == (
         "halted",
         "gate tests_pass before step commit is closed",

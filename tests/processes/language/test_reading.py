@@ -78,9 +78,9 @@ def test_what_was_rendered_is_read(data: dict[str, Any]) -> None:
     """JSON is YAML: numbers, escapes and all, on one line or on many."""
     for indent in (None, 2):
         text = json.dumps(data, indent=indent, ensure_ascii=bool(indent))
-        found = reading(text.replace("\\u", "\\u"))
-        if "<<" in text or any(ord(each) > 0xFFFF for each in text) or "\\ud" in text:
-            continue  # a quoted << is text, but escapes of pairs are JSON's alone
+        found = reading(text)
+        if "\\ud" in text:
+            continue  # escapes of surrogate pairs are JSON's alone
         assert not found.findings
         assert found.documents[0].data == data
 
@@ -146,7 +146,8 @@ def test_names_of_what_cannot_be_read_are_known() -> None:
     "text",
     [
         "[" * 100_000, "{" * 100_000, "- " * 100_000, "? " * 100_000, "[{" * 50_000, "a: " * 50_000,
-        "\n".join(" " * depth + "- -" for depth in range(400)), "!" * 100_000, "&a " * 50_000, "'" * 99_999, '"' * 99_999,
+        "\n".join(" " * depth + "- -" for depth in range(400)),
+        "!" * 100_000, "&a " * 50_000, "'" * 99_999, '"' * 99_999,
         "|" + "\n" * 100_000, "a\n" * 100_000, "--- " * 50_000, "---\n" * 100_000, "%TAG ! x\n" * 10_000, "#" * 100_000,
         "- [\n---\n" * 20_000, ": " * 100_000, "\t" * 100_000, "[" * 30 + "a," * 400_000,
     ],
@@ -178,7 +179,7 @@ def test_only_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     for name in ("pipe", "link", "none", "."):
-        with pytest.raises(OSError, match="not a file|No such file"):
+        with pytest.raises(OSError, match=r"not a file|No such file"):
             fetch(str(tmp_path / name))
     (tmp_path / "huge").write_bytes(b"x" * (3 << 20))
     assert len(fetch(str(tmp_path / "huge"))) == (1 << 20) + 1

@@ -42,6 +42,19 @@ def test_a_command_says_how_it_went(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_nothing_can_be_typed(tmp_path: Path) -> None:
+    """Whatever the plane itself reads from."""
+    reading, writing = os.pipe()
+    before = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        assert python(tmp_path, "import sys; print(repr(sys.stdin.read()))", timeout=5)["stdout"] == "''\n"
+    finally:
+        os.dup2(before, 0)
+        for handle in (reading, writing, before):
+            os.close(handle)
+
+
 def test_there_is_no_shell(tmp_path: Path) -> None:
     """An argument is an argument, whatever is in it."""
     hostile = "$(touch owned); `touch owned` | & > owned * ~ \n '\" -x"
@@ -163,9 +176,11 @@ def test_who_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.Monke
         "print(os.getpid(), flush=True)\n"
         "time.sleep(60)\n"
     )
+    begun = time.monotonic()
     with pytest.raises(StepFailure) as caught:
         python(tmp_path, code, timeout=0.5)
     assert not alive(int(caught.value.output["stdout"]))
+    assert time.monotonic() - begun < 10
 
 
 def test_who_listens_can_tidy_up(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from context_plane import ContextPlane
 from context_plane.errors import InputError
+from context_plane.log.append import append
 from tests.processes.registry.world import judge
 
 EVENT = {
@@ -39,9 +40,10 @@ def test_execution_context_exists(tmp_path: Path, plane: ContextPlane) -> None:
 def test_what_the_plane_records_itself_does_not_open_it(tmp_path: Path, plane: ContextPlane) -> None:
     """Receipts do not make an entity known, and neither do records of runs."""
     plane.ingest("acme", [EVENT])
-    plane.context("acme", "build/1")
-    before = judge("execution_context_exists", tmp_path, plane=plane)
-    assert before.seen["events"] == 1
+    own = {**EVENT, "source": "cortex/run", "type": "cortex.execution.accepted", "subject": "build/2"}
+    append(plane._tenant("acme").history, [own])
+    assert plane.timeline("acme", "build/2").num_rows == 1
+    assert not judge("execution_context_exists", tmp_path, plane=plane, entity="build/2").passed
 
 
 def test_file_exists(tmp_path: Path) -> None:

@@ -99,13 +99,21 @@ def test_commit_all(repo: Path) -> None:
 
 
 def test_commit_some(repo: Path) -> None:
-    """What else is changed or staged stays as it is; a pattern is a name."""
+    """What else is changed or staged stays as it is."""
     for name in ("a.py", "b.py", "*.py"):
         change(repo, name)
     sh(repo, "git", "add", "b.py")
     assert do("git.commit", repo, {"message": "One", "paths": ["a.py"]})["files"] == ["a.py"]
     assert do("git.commit", repo, {"message": "Two", "paths": ["*.py"]}, key="e1/2")["files"] == ["*.py"]
     assert sh(repo, "git", "status", "--porcelain") == "A  b.py"
+
+
+@pytest.mark.parametrize("path", ["*.py", ":(glob)*.py", ":/"])
+def test_a_pattern_is_no_path(repo: Path, path: str) -> None:
+    """Files are named one by one."""
+    change(repo)
+    with pytest.raises(StepFailure, match="did not match any files"):
+        do("git.commit", repo, {"message": "x", "paths": [path]})
 
 
 def test_a_repetition_is_the_same_commit(repo: Path) -> None:

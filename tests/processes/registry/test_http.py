@@ -104,9 +104,20 @@ def test_a_proxy_of_the_environment_is_not_used(tmp_path: Path, site: Site, monk
 
 def test_a_large_answer_is_cut(tmp_path: Path, site: Site) -> None:
     """It is not read to its end, and what was to be JSON is text."""
-    site.answer = (200, {"Content-Type": "application/json"}, b'["' + b"x" * 50_000_000)
+    sent: list[int] = []
+
+    def endless(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/json")
+        handler.end_headers()
+        for _ in range(500):
+            handler.wfile.write(b'"' * 100_000)
+            sent.append(100_000)
+
+    site.answer = endless
     found = ask(tmp_path, site)
     assert (found["cut"], len(found["text"]), "json" in found) == (True, 65_536, False)
+    assert sum(sent) < 40_000_000
 
 
 def chunked(handler: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from context_plane.canonical import canonical
@@ -22,12 +22,14 @@ def printed(raw: bytes, keep: int, chunk: int = 7) -> Printed:
 
 
 @given(PIECES, st.integers(1, 100))
+@example([b"\x01" * 30, "éab".encode()], 31)
 def test_what_fits_is_whole_and_the_rest_is_bounded(pieces: list[bytes], keep: int) -> None:
     """However it comes in pieces."""
     raw = b"".join(pieces)
     found = printed(raw, keep)
     assert found.head == raw[:keep]
     assert found.whole == (len(raw) <= 2 * keep)
+    assert len(found._tail) <= keep
     text = found.text
     assert len(canonical(text)) <= 2 * keep + 120
     whole = raw.decode(errors="replace").replace("\0", "")

@@ -15,8 +15,9 @@ import pytest
 from context_plane.errors import Conflict, NotFound
 from context_plane.processes.linked import Command
 from context_plane.processes.registry import commands, plugins
-from context_plane.processes.registry.decorators import action, gate
+from context_plane.processes.registry.decorators import action, declared_in, gate
 from context_plane.processes.registry.handler import Action, Gate
+from context_plane.processes.registry.python_files import _module_name
 from context_plane.processes.registry.registry import Registry, open_registry
 from tests.processes.registry.world import built_in, settings, step
 
@@ -127,6 +128,8 @@ def test_a_broken_file_leaves_nothing_behind(home: Path) -> None:
     found = open_registry(settings(home))
     assert "local.hello" not in found.actions
     assert [each.what for each in found.problems] == ["it does not load: ValueError: no"]
+    assert declared_in(_module_name(path)) == []
+    assert _module_name(path) not in sys.modules
 
 
 def test_one_function_name_can_be_used_twice_in_a_file(home: Path) -> None:
@@ -195,12 +198,13 @@ def test_the_fingerprint_is_of_what_compiling_looks_at(home: Path) -> None:
         GOOD.replace('"local.hello",', '"local.hello", keyed=True,'),
         GOOD.replace("local.open", "local.shut"),
         GOOD + "raise ValueError",
+        GOOD + "raise KeyError",
     ):
         path.write_text(text)
         seen.add(open_registry(settings(home)).fingerprint)
     seen.add(first.with_declared([Action("x", commands.run, run=Command(("x",)))]).fingerprint)
     seen.add(first.with_declared([Action("x", commands.run, run=Command(("y",)))]).fingerprint)
-    assert len(seen) == 8
+    assert len(seen) == 9
 
 
 def test_unknown_names_have_a_remedy() -> None:

@@ -101,6 +101,7 @@ def test_what_surrounds_a_credential_stays(text: str, left: str) -> None:
         "basic understanding of arithmetic",
         "task-oriented-programming-in-practice-1",
         "the desk-side-organiser-collection",
+        "sk-fading-circle-container-element",
         "sk-learn",
         "risk-adjusted-return-on-capital-2026",
         "eyJust a word",
@@ -126,6 +127,15 @@ def test_values_of_the_environment_are_secret_by_their_names() -> None:
     assert count == 3
     assert REDACTOR("xline one\nline twox") == "x[redacted: MULTI_SECRET]x"
     assert REDACTOR("padded-value") == "[redacted: PAD_SECRET]"
+
+
+def test_what_stands_beside_one_is_found_too() -> None:
+    """What did not look like one, because it was part of a longer word, does then."""
+    beside = CREDENTIALS["AWS access key"][0]
+    assert REDACTOR.redact(f"correct-horse-battery{beside}") == (
+        "[redacted: ACME_API_KEY][redacted: AWS access key]",
+        2,
+    )
 
 
 def test_the_environment_is_the_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def _fits(entry: str, host: str, port: int) -> bool:
     name = name.strip("[]").rstrip(".")
     if number and int(number) != port:
         return False
-    return host.endswith(name[1:]) and host != name[2:] if name.startswith("*.") else host == name
+    return host.endswith(name[1:]) if name.startswith("*.") else host == name
 
 
 def _addresses(host: str, port: int, literal: bool) -> tuple[str, ...]:
