@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from context_plane.errors import Conflict
 from context_plane.facade.compiling import Compiling
 
 if TYPE_CHECKING:
@@ -127,6 +128,20 @@ class Running(Compiling):
         if engine is not None:
             engine.close()
         super().close()
+
+    def _check_unused(self) -> None:
+        """Before versions are written anew. Raises `Conflict` for one that a run has used."""
+        catalog = self.processes()
+        reused = {each.place for each in catalog.diagnostics if each.code == "version-reused"}
+        for name, place in catalog.sources.items():
+            if any(each.file == place.file and each.line >= place.line for each in reused):
+                latest = self.process_history(name)[-1].version
+                for head in self.engine.journal.heads(process=name):
+                    if head.version == latest:
+                        raise Conflict(
+                            f"version {latest} of {name} was run by {head.id}", where=str(place),
+                            remedy=f"set version: {latest + 1}",
+                        )  # fmt: skip
 
     def _wish(
         self, name: str, tenant: str, inputs: Mapping[str, Any] | None, entity: str | None,

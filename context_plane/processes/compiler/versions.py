@@ -149,7 +149,7 @@ def _gates(what: str, old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[st
         else:
             for key in _all(before[name], after[name]):
                 if before[name].get(key) != after[name].get(key):
-                    yield Change("changed", what, name, key, before[name].get(key), after[name].get(key))
+                    yield _change(what, name, key, before[name].get(key), after[name].get(key))
     yield from _moved(what, list(before), list(after))
 
 
@@ -176,7 +176,7 @@ def _steps(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -
             continue
         for key in _all(before[id], step):
             if key != "gates" and before[id].get(key) != step.get(key):
-                yield Change("changed", "step", id, key, before[id].get(key), step.get(key))
+                yield _change("step", id, key, before[id].get(key), step.get(key))
         yield from _gates(f"gate of {id}", before[id].get("gates", []), step.get("gates", []))
     yield from _moved("step", list(before), list(after))
 

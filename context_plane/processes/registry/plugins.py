@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GROUPS: Final[dict[str, type[Action | Gate]]] = {"context_plane.actions": Action, "context_plane.gates": Gate}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Provided:
     """What one entry point provides, or why it cannot be used."""
 

@@ -24,9 +24,9 @@ _lock: Final = threading.RLock()
 _loaded: Final[dict[Path, LoadedFile]] = {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedFile:
-    """What a file declares, or why it does not load."""
+    """What a file declares, or why it does not load. The same object as long as the file is the same."""
 
     state: tuple[int, ...]
     """Of the file as it was loaded: another state is another file."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,6 +21,8 @@ from context_plane.processes.registry.handler import Action, Gate
 
 if TYPE_CHECKING:
     from context_plane.config import Settings
+    from context_plane.processes.registry.plugins import Provided
+    from context_plane.processes.registry.python_files import LoadedFile
 
 BUILT_IN: Final = "built in"
 _PACKAGE: Final = "context_plane.processes.registry.builtin"
@@ -69,19 +71,22 @@ class Registry:
 
 def open_registry(settings: Settings, *, load_python: bool = True) -> Registry:
     """The built-in actions and gates, those of installed packages and, with `load_python`, those of the home's Python
-    files. Cheap to call again: only files that changed are loaded."""
+    files. Cheap to call again: only files that changed are loaded, and where none did it is the same registry."""
+    from context_plane.processes.registry.plugins import provided
+    from context_plane.processes.registry.python_files import load_folder
+
+    return _made(provided(), tuple(load_folder(settings.process_folder)) if load_python else ())
+
+
+@lru_cache(maxsize=8)
+def _made(packages: tuple[Provided, ...], files: tuple[LoadedFile, ...]) -> Registry:
     found = _Collecting()
     for name in _MODULES:
         found.take(replace(each, origin=BUILT_IN) for each in declared_in(_built_in(name)))
-    from context_plane.processes.registry.plugins import provided
-
-    for each in provided():
-        found.take(each.declared, each.problem)
-    if load_python:
-        from context_plane.processes.registry.python_files import load_folder
-
-        for file in load_folder(settings.process_folder):
-            found.take(file.declared, file.problem)
+    for package in packages:
+        found.take(package.declared, package.problem)
+    for file in files:
+        found.take(file.declared, file.problem)
     return Registry(MappingProxyType(found.actions), MappingProxyType(found.gates), tuple(found.problems))
 
 
@@ -103,7 +108,6 @@ class _Collecting:
                 self.problems.append(conflict)
 
 
-@cache
 def _built_in(name: str) -> str:
     """The name of a module of built-in ones, which is loaded now."""
     return import_module(f"{_PACKAGE}.{name}").__name__

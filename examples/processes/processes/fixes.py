@@ -32,13 +32,8 @@ SECONDS: Final = 10.0
 MOST: Final = 60
 """Changes that are tried."""
 _COMPARED: Final = {
-    ">": (">=", "<"),
-    ">=": (">", "<="),
-    "<": ("<=", ">"),
-    "<=": ("<", ">="),
-    "==": ("!=",),
-    "!=": ("==",),
-}
+    ">": (">=", "<"), ">=": (">", "<="), "<": ("<=", ">"), "<=": ("<", ">="), "==": ("!=",), "!=": ("==",),
+}  # fmt: skip
 _OTHERS: Final = {"+": ("-",), "-": ("+",), "*": ("//",), "//": ("*",), "and": ("or",), "or": ("and",)}
 _LIMITS: Final = {(">", ">="): "leaves the limit itself out", ("<", "<="): "leaves the limit itself out",
                   (">=", ">"): "takes the limit itself in", ("<=", "<"): "takes the limit itself in"}  # fmt: skip
@@ -154,7 +149,7 @@ def _repaired(
             "a person has to look",
         )
         raise StepFailure(what, where=step.id, remedy=f"{remedy}, or a model (models.yaml)", retryable=False)
-    step.log(f"{tried} changes tried, {fewest} tests still fail with the best; by {best.by}: {best.cause}")
+    step.log(f"{tried} tried, {fewest} tests fail with the best; by {best.by}: {best.cause}")
     return best
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from context_plane.processes.compiler.compiler import Compiler
 from context_plane.processes.language.codes import CODES
@@ -37,6 +38,16 @@ SOUND_BESIDE = {
     "unknown-document-second",  # the fault is in another document
     "missing-key-run", "bad-version-interface",
 }  # fmt: skip
+
+
+def test_the_parser_in_python_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where PyYAML was built without libyaml, files are read ten times slower, but not otherwise."""
+    monkeypatch.delattr(yaml, "CSafeLoader")
+    for case in EXPECTED:
+        (tmp_path / case).mkdir()
+        assert told(compiled(case, tmp_path / case)) == EXPECTED[case], case
+    shutil.copytree(VALID, tmp_path / "valid")
+    assert not Compiler(tmp_path / "valid", surroundings()).compile().diagnostics
 
 
 def test_nothing_is_told_of_the_valid_corpus(tmp_path: Path) -> None:

@@ -186,8 +186,10 @@ def test_a_model_is_missed_only_where_one_is_asked(tmp_path: Path) -> None:
 
 
 FITTING = {
-    "text": ["a", "a ${inputs.n} b", "${inputs.t}", "${inputs.x}", "${steps.a.output.b}", "${execution.id}", "$${inputs.n}",
-             "${inputs.n.deep}"],
+    "text": [
+        "a", "a ${inputs.n} b", "${inputs.t}", "${inputs.x}", "${steps.a.output.b}", "${execution.id}", "$${inputs.n}",
+        "${inputs.n.deep}",
+    ],
     "number": ["1.5", "1", "${inputs.i}", "${inputs.n}", "${event.data.x}"],
     "integer": ["1", "${inputs.i}"],
     "boolean": ["false"],
@@ -215,7 +217,8 @@ def test_types_of_inputs_are_checked(tmp_path: Path, declared: str, value: str, 
     text = (
         f"action: act\ninputs: {{value: {{type: {declared}}}}}\nrun: [echo, '${{inputs.value}}']\n---\n"
         f"process: check\nversion: 1\ninputs: {{{inputs}, x: {{default: 1}}, l: {{type: list, default: []}}}}\n"
-        f"steps:\n  - {{id: a, run: [echo, '${{inputs}}']}}\n  - id: b\n    action: act\n    inputs:\n      value: {value}\n"
+        f"steps:\n  - {{id: a, run: [echo, '${{inputs}}']}}\n"
+        f"  - id: b\n    action: act\n    inputs:\n      value: {value}\n"
     )
     assert codes(compiled(tmp_path, text)) == ([] if fine else ["wrong-input-type"])
 

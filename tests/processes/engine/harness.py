@@ -67,16 +67,21 @@ class Clock:
 class Harness:
     """An engine, its log and its clock."""
 
-    def __init__(self, folder: Path, log: Log | None = None, **settings: Any) -> None:
+    def __init__(self, folder: Path, url: str | None = None, **settings: Any) -> None:
+        """`url` is that of a server's database, which is emptied."""
         self.folder = folder
-        self.log = log or Log()
+        self.log = Log()
         self.clock = Clock()
         self.actions: dict[str, Action] = {}
         self.gates: dict[str, Gate] = {}
         self.gateway: Any = None
         self.contexts: list[tuple[str, Any]] = []
         self.redact: Callable[[Any], Any] = lambda value: value
-        self.database = Database(f"sqlite:///{folder}/state/state.db")
+        self.database = Database(url or f"sqlite:///{folder}/state/state.db")
+        if url is not None:
+            with self.database.write() as connection:
+                for name in ("records", "executions", "leases"):
+                    connection.exec_driver_sql(f"DELETE FROM {name}")
         self.settings = ProcessSettings(**settings)
         self.engine = self.another()
 

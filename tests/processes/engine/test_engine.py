@@ -26,13 +26,6 @@ EVENT = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Any:
-    made = Harness(tmp_path)
-    yield made
-    made.engine.close()
-
-
 def test_steps_run_in_order_and_see_the_outputs_before_them(house: Harness) -> None:
     """Each step gets its inputs with references filled in, and what the steps before it gave back."""
     house.action("read", lambda call: {"test": "test_tax", "log": call.inputs["log"]})
@@ -422,6 +415,7 @@ def test_the_state_is_the_same_in_any_process(house: Harness) -> None:
     assert isinstance(done.process, LinkedProcess)
 
 
+@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
 def test_a_full_disk_stops_the_run_and_loses_nothing(house: Harness) -> None:
     """The step's output cannot be written: the caller is told what to do, and once there is room the run goes on; the
     step whose output was lost is repeated, which is told if it has no key."""

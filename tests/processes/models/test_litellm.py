@@ -22,10 +22,11 @@ class RateLimitError(Exception): status_code = 429
 class BadRequestError(Exception): status_code = 400
 class Strange(Exception): pass
 
+how = ""
+
 def completion(**given):
     print(json.dumps({**given, "timeout": 0 < given["timeout"] <= 300}, sort_keys=True))
     assert os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] == "True", "else importing the library asks the network"
-    how = os.environ["STAND_IN"]
     if how in globals():
         raise globals()[how](f"no: {given.get('api_key')}")
     text = None if how == "empty" else "It failed."
@@ -35,40 +36,58 @@ def completion(**given):
     return N(choices=[choice], usage=None if how == "uncounted" else N(prompt_tokens=100, completion_tokens=20))
 """
 ASK = """
-import traceback
+import sys, traceback
+sys.path.insert(0, sys.argv[1])
 from context_plane.processes.linked import ModelNeeds
 from context_plane.processes.models.catalog import Model, Price
 from context_plane.processes.models.gateway import Gateway
 model = Model("big", "litellm", "vendor/some", 8_000, key_env="VENDOR_KEY", price=Price(1, 10),
               parameters={"temperature": 0})
-try:
-    r = Gateway([model]).ask(ModelNeeds(), "Hi", system="Do")
-    print(r.text, r.model, r.input_tokens, r.output_tokens, r.cost, r.cut)
-    import litellm
-    print(litellm.telemetry, litellm.suppress_debug_info)
-except Exception as error:
-    print(type(error).__name__, "|", error)
-    print("SHOWN" if "vendor-key-1" in "".join(traceback.format_exception(error)) else "hidden")
+assert "litellm" not in sys.modules
+for how in sys.argv[2:]:
+    print("---", how)
+    if how != "right":
+        import litellm
+        litellm.how = how
+    try:
+        r = Gateway([model]).ask(ModelNeeds(), "Hi", system="Do")
+        print(r.text, r.model, r.input_tokens, r.output_tokens, r.cost, r.cut)
+        print(sys.modules["litellm"].telemetry, sys.modules["litellm"].suppress_debug_info)
+    except Exception as error:
+        print(type(error).__name__, "|", error)
+        print("SHOWN" if "vendor-key-1" in "".join(traceback.format_exception(error)) else "hidden")
 """
+ERRORS = {
+    "AuthenticationError": ("Denied", "set VENDOR_KEY to a key that may use vendor/some"),
+    "RateLimitError": ("Unavailable", "try again later"),
+    "BadRequestError": ("InputError", "check model and parameters in models.yaml"),
+    "Strange": ("Unavailable", "litellm fails: Strange: no: [its key]"),
+    "empty": ("Unavailable", "the answer holds no text"),
+    "nothing": ("Unavailable", "no chat completion"),
+}
 
 
-def ask(folder: Path | None, how: str) -> list[str]:
-    path = "" if folder is None else f"import sys; sys.path.insert(0, {str(folder)!r})\n"
-    env = os.environ | {"STAND_IN": how, "VENDOR_KEY": "vendor-key-1"}
-    done = subprocess.run([sys.executable, "-c", path + ASK], env=env, capture_output=True, text=True, check=True)
-    return done.stdout.splitlines()
+def ask(folder: Path, *cases: str) -> dict[str, list[str]]:
+    """What each case prints; the library is loaded from the folder, whether the real one is installed or not."""
+    env = os.environ | {"VENDOR_KEY": "vendor-key-1"}
+    env.pop("LITELLM_LOCAL_MODEL_COST_MAP", None)
+    command = [sys.executable, "-c", ASK, str(folder), *cases]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    lines = [part.splitlines() for part in done.stdout.split("--- ")[1:]]
+    return {case: told for case, *told in lines}
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A path on which the stand-in is found, before the real one where that is installed."""
-    (tmp_path / "litellm.py").write_text(STAND_IN)
-    return tmp_path
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """All cases in one process: starting one takes a second."""
+    folder = tmp_path_factory.mktemp("library")
+    (folder / "litellm.py").write_text(STAND_IN)
+    return ask(folder, "right", "cut", "uncounted", *ERRORS)
 
 
-def test_what_the_library_is_given_and_what_it_returns(folder: Path) -> None:
+def test_what_the_library_is_given_and_what_it_returns(told: dict[str, list[str]]) -> None:
     """Key, limits and messages; counts, cost, and whether the answer was cut."""
-    given, reply, switches = ask(folder, "right")
+    given, reply, switches = told["right"]
     assert given == (
         '{"api_key": "vendor-key-1", "max_tokens": 4096, "messages": [{"content": "Do", "role": "system"}, '
         '{"content": "Hi", "role": "user"}], "model": "vendor/some", "num_retries": 0, "temperature": 0, '
@@ -76,32 +95,23 @@ def test_what_the_library_is_given_and_what_it_returns(folder: Path) -> None:
     )
     assert reply == "It failed. big 100 20 0.0003 False"
     assert switches == "False True"
-    assert ask(folder, "cut")[1].endswith("True")
-    assert ask(folder, "uncounted")[1].startswith("It failed. big 18 3 ")
+    assert told["cut"][1].endswith("True")
+    assert told["uncounted"][1].startswith("It failed. big 18 3 ")
 
 
-@pytest.mark.parametrize(
-    ("how", "kind", "says"),
-    [
-        ("AuthenticationError", "Denied", "set VENDOR_KEY to a key that may use vendor/some"),
-        ("RateLimitError", "Unavailable", "try again later"),
-        ("BadRequestError", "InputError", "check model and parameters in models.yaml"),
-        ("Strange", "Unavailable", "litellm fails: Strange: no: [its key]"),
-        ("empty", "Unavailable", "the answer holds no text"),
-        ("nothing", "Unavailable", "no chat completion"),
-    ],
-)
-def test_errors_are_translated_and_show_no_key(folder: Path, how: str, kind: str, says: str) -> None:
+@pytest.mark.parametrize("how", list(ERRORS))
+def test_errors_are_translated_and_show_no_key(told: dict[str, list[str]], how: str) -> None:
     """By the status that they carry."""
-    _, told, shown = ask(folder, how)
-    assert told.startswith(f"{kind} | ")
-    assert says in told
+    kind, says = ERRORS[how]
+    _, error, shown = told[how]
+    assert error.startswith(f"{kind} | ")
+    assert says in error
     assert shown == "hidden"
 
 
 def test_a_missing_library_is_told(tmp_path: Path) -> None:
     """With the command that installs it."""
     (tmp_path / "litellm.py").write_text("raise ImportError('not here')")
-    told, _ = ask(tmp_path, "right")
-    assert told.startswith("NotFound | litellm is not installed")
-    assert "pip install 'context-plane[litellm]'" in told
+    error, _ = ask(tmp_path, "right")["right"]
+    assert error.startswith("NotFound | litellm is not installed")
+    assert "pip install 'context-plane[litellm]'" in error

@@ -79,6 +79,8 @@ def serving() -> Iterator[Site]:
         site = Site(http.server_port)
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield site
-        http.shutdown()
-        thread.join()
+        try:
+            yield site
+        finally:
+            http.shutdown()
+            thread.join()

@@ -23,6 +23,7 @@ def printed(raw: bytes, keep: int, chunk: int = 7) -> Printed:
 
 @given(PIECES, st.integers(1, 100))
 @example([b"\x01" * 30, "éab".encode()], 31)
+@example([b"x" * 100], 7)
 def test_what_fits_is_whole_and_the_rest_is_bounded(pieces: list[bytes], keep: int) -> None:
     """However it comes in pieces."""
     raw = b"".join(pieces)
