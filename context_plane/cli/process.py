@@ -202,8 +202,32 @@ def dry_run(
         raise click.exceptions.Exit(NO)
 
 
+def _log_level(_: click.Context, __: click.Parameter, level: str | None) -> None:
+    """Structured entries on stderr, one JSON object a line, each with the id of its execution."""
+    if level is not None:
+        import logging
+
+        from context_plane.processes.engine.telling import LOGGER, JSONLines
+
+        handler = logging.StreamHandler()
+        handler.setFormatter(JSONLines())
+        logger = logging.getLogger(LOGGER.rpartition(".")[0])
+        logger.addHandler(handler)
+        logger.setLevel(level.upper())
+
+
+_log_option = click.option(
+    "--log",
+    type=click.Choice(["trace", "debug", "info", "warning", "error"]),
+    expose_value=False,
+    callback=_log_level,
+    help="Print what happens to stderr as JSON lines, from this level on.",
+)
+
+
 @command.command("run")
 @_run_options
+@_log_option
 @click.option("--key", metavar="KEY", help="The same key runs nothing twice.")
 @click.option("--break", "breakpoints", multiple=True, metavar="STEP", help="Pause before a step.")
 @click.option("--no-wait", is_flag=True, help="Accept the execution and leave the running to a worker.")
@@ -230,6 +254,7 @@ def run(
 @click.argument("execution")
 @click.option("--context", "context", type=click.File("r"), help="Give the next step this context instead.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Give the next step another input.")
+@_log_option
 @json_option
 def resume(execution: str, context: Any, inputs: tuple[str, ...], as_json: bool) -> None:
     """Go on with an execution that is paused, halted, failed, or was cut off."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import InputError, NotFound
 from context_plane.facade.answering import Answering
@@ -20,19 +22,31 @@ if TYPE_CHECKING:
     from context_plane.processes.registry.registry import Registry
 
 
+_log: Final = logging.getLogger("context_plane.processes")
+
+
 class Compiling(Answering):
     """The process catalog, the registry, the models."""
 
     _compiler: Compiler | None = None
+    _told: Catalog | None = None
 
     def processes(self) -> Catalog:
         """All that the home's ``processes/`` declares, compiled: processes, interfaces, actions, gates, and every
         diagnostic. Files that did not change are not compiled again."""
-        surroundings = self._surroundings()
+        surroundings, begun = self._surroundings(), monotonic()
         with self._lock:
             if self._compiler is None:
                 self._compiler = self._new_compiler(surroundings)
-            return self._compiler.compile(surroundings)
+            catalog = self._compiler.compile(surroundings)
+            if catalog is not self._told:
+                self._told = catalog
+                _log.debug(
+                    "%s compiled in %.1f ms: %d processes, %d findings",
+                    self.settings.process_folder, (monotonic() - begun) * 1e3, len(catalog.processes),
+                    len(catalog.diagnostics),
+                )  # fmt: skip
+            return catalog
 
     def check_processes(self, paths: Iterable[str | Path] = (), *, amend: bool = False) -> Catalog:
         """The same of certain files or folders, beside what the home declares; with `amend`, a version that declares

@@ -123,9 +123,18 @@ class Reacting(Running):
             what = f"runs have set each other off {MOST_DEEP} times in a row"
             remedy = "give the trigger a condition that ends it"
             raise Infeasible(what, where=f"process {seen.name}", remedy=remedy)
+        if any(self.engine.known(tenant, name, seen.event) for name in self._able(seen.name)):
+            return None  # also where another process would be chosen for the interface now
         wish = self._wish(seen.name, tenant, None, None, seen.event, None, None)
         head, new = self.engine.accept(wish)
         return head if new else None
+
+    def _able(self, name: str) -> list[str]:
+        """The processes that a trigger of this name may run."""
+        catalog = self.processes()
+        if name in catalog.processes:
+            return [name]
+        return [each.name for each in catalog.processes.values() if name in each.implements]
 
     def _event_of(self, execution: str) -> Mapping[str, Any] | None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -248,3 +249,16 @@ def test_doctor_speaks_of_processes(cortex: Shell, folder: Path) -> None:
     found = {each["name"]: each for each in json.loads(cortex("doctor", "--json").stdout)["checks"]}
     assert "acts.py" in found["handlers"]["detail"]
     assert found["processes"]["state"] == "missing"
+
+
+def test_the_log_has_the_execution_on_every_line(cortex: Shell, folder: Path) -> None:
+    """JSON lines on stderr at the level that was asked for; the result on stdout is the same."""
+    run = ("process", "run", "change", "--tenant", "acme", "--input", "what=x", "--key", "k")
+    running = cortex.start(*run, "--log", "trace", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    shown, told = running.communicate(timeout=60)
+    lines = [json.loads(line) for line in told.splitlines()]
+    id = shown.split()[0]
+    mine = [line for line in lines if line["logger"] == "context_plane.executions"]
+    assert {line["execution"] for line in mine} == {id}
+    assert {line["level"] for line in lines} == {"TRACE", "DEBUG", "INFO"}
+    assert any("compiled in" in line["message"] for line in lines)

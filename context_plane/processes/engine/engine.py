@@ -90,6 +90,10 @@ class Engine:
             self._sealer.tell()
         return self.journal.head(wish.tenant, id) or head, new
 
+    def known(self, tenant: str, process: str, event: Mapping[str, Any]) -> bool:
+        """Whether an event has set off a process, in whatever version."""
+        return self._held(tenant, cause_of(tenant, process, event_cause(event["source"], event["id"]))) is not None
+
     def dry_run(self, wish: Wish) -> DryRun:
         """What a run would do, without its handlers; nothing is recorded. Raises what `accept` does, but for missing
         models."""
@@ -116,7 +120,7 @@ class Engine:
         session = Session(execution, head, token, self._ports, self.journal, self._leases, self._told, breakpoints)
         with self._guard:
             self._open[id] = session
-            if self._beat is None or not self._beat.is_alive():
+            if self._beat is None:
                 self._closed.clear()
                 self._beat = threading.Thread(target=self._renew, name="leases", daemon=True)
                 self._beat.start()
@@ -216,7 +220,10 @@ class Engine:
         """Gives back what is open, and seals."""
         with self._guard:
             sessions, self._open = list(self._open.values()), {}
+            beat, self._beat = self._beat, None
         self._closed.set()
+        if beat is not None:
+            beat.join()
         for session in sessions:
             session.close()
         self._sealer.close()
@@ -299,8 +306,9 @@ class Engine:
         while not self._closed.wait(pause):
             with self._guard:
                 sessions = list(self._open.values())
-            if not sessions:
-                return
+                if not sessions:
+                    self._beat = None  # under the guard: whoever opens one now starts another
+                    return
             for session in sessions:
                 session.renew()
 

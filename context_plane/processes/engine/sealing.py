@@ -31,6 +31,8 @@ FINISHED: Final = "cortex.execution.finished"
 _BATCH: Final = 500
 _EVERY: Final = 0.4
 """Seconds between a record and its sealing, if nobody asks for it before."""
+_IDLE: Final = 10.0
+_LONGEST: Final = 30.0
 _SAID: Final = 600
 _log: Final = logging.getLogger("context_plane.executions")
 
@@ -100,52 +102,66 @@ def seal(journal: Journal, ports: Ports) -> int:
 
 
 class Sealer:
-    """Seals in the background, from the first record on, and ends when nothing came for a while."""
+    """Seals in the background, a while after the first record that is not sealed; its thread ends when none came for
+    long."""
 
     def __init__(self, journal: Journal, ports: Ports) -> None:
         self._journal, self._ports = journal, ports
-        self._news = threading.Event()
-        self._closed = threading.Event()
         self._turn = threading.Lock()
         """Held by who seals: two at once would do the same."""
+        self._changed = threading.Condition()
+        self._news = False
+        self._closing = False
         self._thread: threading.Thread | None = None
-        self._guard = threading.Lock()
 
     def tell(self) -> None:
         """There is something to seal."""
-        with self._guard:
-            self._news.set()
-            if self._thread is None or not self._thread.is_alive():
-                self._closed.clear()
+        with self._changed:
+            self._news = True
+            self._changed.notify_all()
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="seal", daemon=True)
                 self._thread.start()
 
     def now(self) -> int:
         """Seals at once."""
         with self._turn:
-            self._news.clear()
+            with self._changed:
+                self._news = False
             return seal(self._journal, self._ports)
 
     def close(self) -> None:
-        """Seals what is left, if anything was told of, and ends."""
-        with self._guard:
-            thread, self._thread = self._thread, None
-            self._closed.set()
+        """Seals what is left, if anything was told of, and ends. May be used again afterwards."""
+        with self._changed:
+            thread, self._closing = self._thread, True
+            self._changed.notify_all()
         if thread is not None:
             thread.join()
-            if self._news.is_set():
-                self.now()
+        with self._changed:
+            news, self._closing = self._news, False
+        if news:
+            self.now()
 
     def _work(self) -> None:
         wait = _EVERY
-        while not self._closed.wait(wait):
-            if not self._news.is_set():
-                continue
+        while self._due(wait):
             try:
                 self.now()
                 wait = _EVERY
             except ContextPlaneError as error:
                 # Nothing is lost: the records stay where they are, durable, until the store takes them.
-                self._news.set()
-                wait = min(30.0, wait * 2)
+                with self._changed:
+                    self._news = True
+                wait = min(_LONGEST, wait * 2)
                 _log.warning("records of executions wait to be sealed: %s", error)
+
+    def _due(self, wait: float) -> bool:
+        """Waits for news, and then so many seconds for more of them; `False` where the thread is to end."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._news or self._closing, _IDLE) or self._closing:
+                self._thread = None
+                return False
+            if self._changed.wait_for(lambda: self._closing, wait):
+                self._thread = None
+                return False
+            return True

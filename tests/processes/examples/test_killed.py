@@ -1,4 +1,4 @@
-"""A worker is killed at a boundary of a real run, and the next one finishes it: one commit, one message, whatever happened.
+"""A worker is killed at a boundary of a real run, and the next one finishes it: one commit and one message.
 
 Every boundary of every process is `tests/faults`' to sweep; here it is about the effects of the example's actions.
 """

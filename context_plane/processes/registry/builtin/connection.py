@@ -48,8 +48,8 @@ def ask(where: Target, request: Request, seconds: float, cancelled: threading.Ev
     try:
         with _watched(connection, cancelled):
             connection.request(request.method, where.path, request.body, dict(request.headers))
-            answer = connection.getresponse()
-            body = _read(answer, most + 1)
+            with connection.getresponse() as answer:
+                body = _read(answer, most + 1)
         if connection.ended:  # what was cut off may look like an answer that is over
             raise TimeoutError
         headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -63,6 +63,8 @@ def ask(where: Target, request: Request, seconds: float, cancelled: threading.Ev
         raise StepFailure(f"{where.shown} does not answer: {why}", where="url", remedy=remedy) from error
     finally:
         connection.close()
+        if connection.raw is not None:
+            connection.raw.close()
 
 
 class _Connection(http.client.HTTPConnection):
