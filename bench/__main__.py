@@ -24,6 +24,9 @@ from bench import (
     knowledge,
     links,
     memory,
+    process_latency,
+    process_scoping,
+    processes,
     quality,
     scoping,
     search,
@@ -65,6 +68,9 @@ CASES: dict[str, Callable[[Path], Iterator[Figures]]] = {
     "links": links.extraction,
     "typed-links": chains.typed_links,
     "scoping": scoping.scoping,
+    "processes": processes.runs,
+    "process-latency": process_latency.latency,
+    "process-scoping": process_scoping.scoping,
 }
 
 

@@ -29,7 +29,7 @@ class Compiling(Answering):
     """The process catalog, the registry, the models."""
 
     _compiler: Compiler | None = None
-    _told: Catalog | None = None
+    _catalog_told: Catalog | None = None
 
     def processes(self) -> Catalog:
         """All that the home's ``processes/`` declares, compiled: processes, interfaces, actions, gates, and every
@@ -39,8 +39,8 @@ class Compiling(Answering):
             if self._compiler is None:
                 self._compiler = self._new_compiler(surroundings)
             catalog = self._compiler.compile(surroundings)
-            if catalog is not self._told:
-                self._told = catalog
+            if catalog is not self._catalog_told:
+                self._catalog_told = catalog
                 _log.debug(
                     "%s compiled in %.1f ms: %d processes, %d findings",
                     self.settings.process_folder, (monotonic() - begun) * 1e3, len(catalog.processes),

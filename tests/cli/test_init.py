@@ -59,13 +59,14 @@ def test_the_settings_file_shows_every_setting_and_its_default(cortex: Shell) ->
     cortex("init")
     text = (cortex.home / "plane.toml").read_text()
     shown = tomllib.loads(re.sub(r"^# (?=\w+ = )", "", text, flags=re.M))
-    ingest, cache = shown.pop("ingest"), shown.pop("cache")
+    ingest, cache, processes = shown.pop("ingest"), shown.pop("cache"), shown.pop("processes")
     defaults = Settings(home=cortex.home, store="")
     assert ingest == vars(defaults.ingest)
     assert cache == vars(defaults.cache)
+    assert processes == {**vars(defaults.processes), "http_allow": []}
     assert shown.pop("start"), "an example: by default there is none"
     assert shown == {
-        name: value for name, value in vars(defaults).items() if name not in ("home", "start", "ingest", "cache")
+        name: value for name, value in vars(defaults).items() if name not in ("home", "start", "ingest", "cache", "processes")
     }
 
 

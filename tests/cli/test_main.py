@@ -29,6 +29,8 @@ BUILT = {
     "knowledge",
     "ctx",
     "audit",
+    "process",
+    "trace",
 }  # contract.md, as far as it is built
 HEAVY = {"dagster", "duckdb", "pyarrow", "numpy", "pydantic", "yaml", "rich", "obstore"}
 

@@ -50,7 +50,8 @@ def described(definitions: dg.Definitions) -> Iterator[str]:
     for sensor in repository.sensor_defs:
         every = f"{sensor.minimum_interval_seconds} s"
         automatic = isinstance(sensor, dg.AutomationConditionSensorDefinition)
-        target = f"conditions of {sensor.asset_selection}" if automatic else sensor.job_name
+        jobs = ", ".join(sorted(each.job_name for each in sensor.targets))
+        target = f"conditions of {sensor.asset_selection}" if automatic else jobs
         yield f"sensor {sensor.name}: {target}, {sensor.default_status.name}, {every}"
     for schedule in repository.schedule_defs:
         yield f"schedule {schedule.name}: {schedule.job_name}, {schedule.default_status.name}, {schedule.cron_schedule}"

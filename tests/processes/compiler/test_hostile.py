@@ -108,24 +108,11 @@ def damaged(draw: st.DrawFn) -> bytes:
 INSERTED = [
     b"\0", b"\xff\xfe", b"\x1b[31m", b"\t", b"\r", b"\xe2\x80\xa8", b"&a ", b"*a", b"<<: ", b"!!python/name:os.system ",
     b"- ", b"? ", b": ", b"{", b"}", b"[", b"]", b"---\n", b"...\n", b"%YAML 9.9\n", b"'", b'"', b"|\n", b">9-\n", b"#",
-    b"${", b"${inputs.x}", b"${steps.a.output}", b"$${", b"inherit: all\n", b"null", b"1e999", b"9" * 400, b"\xf0\x9f\x98\x80",
-    b"@", b"`", b"\xc2\x85", b"\xef\xbb\xbf", b"{a: &x [*x]}", b"abstract: true\n", b"extends: check\n",
+    b"${", b"${inputs.x}", b"${steps.a.output}", b"$${", b"inherit: all\n", b"null", b"1e999", b"9" * 400,
+    b"\xf0\x9f\x98\x80", b"@", b"`", b"\xc2\x85", b"\xef\xbb\xbf", b"{a: &x [*x]}", b"abstract: true\n",
+    b"extends: check\n",
 ]  # fmt: skip
-VALUES = [
-    b"null",
-    b"[]",
-    b"{}",
-    b"-1",
-    b"yes",
-    b"1.5",
-    b"''",
-    b"[[]]",
-    b"{a: {b: c}}",
-    b"*",
-    b"2026-01-01",
-    b"~",
-    b"\xc3\xa9",
-]
+VALUES = [each.encode() for each in "null [] {} -1 yes 1.5 '' [[]] {a:{b:c}} * 2026-01-01 ~ é".split()]
 
 
 def _with_lines(draw: st.DrawFn, raw: bytes, kind: str) -> bytes:

@@ -90,10 +90,18 @@ def test_what_yaml_writes_is_read(data: dict[str, Any]) -> None:
     """Block style, folded and quoted as PyYAML sees fit; keys that it writes as complex ones are refused."""
     text = yaml.safe_dump(data, allow_unicode=True, width=40)
     found = reading(text)
-    if "&id" in text or "? " in text or "!!" in text:
+    # Aliases, complex keys and tags are refused; a key such as 0e0 is a text for PyYAML, and a number since YAML 1.2.
+    if "&id" in text or "? " in text or "!!" in text or any(_is_float(key) for key in _keys(data)):
         return
     assert [str(each) for each in found.findings] == []
     assert _loose(found.documents[0].data) == _loose(data)
+
+
+def _keys(value: Any) -> list[str]:
+    """The keys of all mappings in a value."""
+    if isinstance(value, list):
+        return [key for each in value for key in _keys(each)]
+    return [*value, *(key for each in value.values() for key in _keys(each))] if isinstance(value, dict) else []
 
 
 def _loose(value: Any) -> Any:
