@@ -1,12 +1,13 @@
 """Compiling processes: a thousand steps, five hundred processes that inherit, and the corpus of broken files.
 
-Everything through `Compiler.compile()`, with what it writes beside the sources. The floor of the thousand steps is the C
-parser's events for the same text, without which no reader with places can do.
+Everything through `Compiler.compile()`, with what it writes beside the sources. The floor of the thousand steps is the
+C parser's events for the same text, without which no reader with places can do. ``python -m bench.processes_compile``
+prints a line for each figure.
 """
 
 from __future__ import annotations
 
-import os
+import json
 import statistics
 import tempfile
 import time
@@ -40,18 +41,17 @@ def thousand(folder: Path) -> Iterator[dict[str, Any]]:
     """One process of a thousand steps, cold; with its records, and with nothing written."""
     text = "process: large\nversion: 1\nsteps:\n" + "".join(_step(f"step_{n}", n) for n in range(STEPS))
 
-    def cold(number: int, record: bool) -> None:
-        target = folder / f"{record}-{number}"
-        assert Compiler(target, surroundings(), record=record).compile().processes["large"].digest
+    def cold(number: int, record: bool) -> Compiler:
+        compiler = Compiler(folder / f"{record}-{number}", surroundings(), record=record)
+        assert compiler.compile().processes["large"].digest
+        return compiler
 
-    for record in (True, False):
+    for record, how in ((True, "recorded"), (False, "nothing written")):
         for number in range(_REPEATS + 1):
             (folder / f"{record}-{number}").mkdir()
             (folder / f"{record}-{number}" / "large.yaml").write_text(text)
-        what = f"{STEPS:,} steps, cold, " + ("recorded" if record else "nothing written")
-        yield {
-            "what": what, **_median(lambda n, record=record: cold(n, record)), "lines": text.count("\n"), "bar_ms": 25,
-        }  # fmt: skip
+        figures = _median(lambda n, record=record: cold(n, record))
+        yield {"what": f"{STEPS:,} steps, cold, {how}", **figures, "lines": text.count("\n"), "bar_ms": 25}
     yield {"what": "floor: the C parser's events", **_median(lambda _: _events(text))}
 
 
@@ -102,21 +102,22 @@ def corpus(folder: Path) -> Iterator[dict[str, Any]]:
         exact += told(compiled(case, folder / case)) == cases[case]
     codes = {each.code for case in cases.values() for each in case}
     valid = Compiler(VALID, surroundings(), record=False).compile()
-    yield {
-        "what": "broken files", "cases": len(cases), "codes": len(codes), "exact": round(exact / len(cases), 4), "bar": 1.0,
-    }  # fmt: skip
+    share = round(exact / len(cases), 4)
+    yield {"what": "broken files", "cases": len(cases), "codes": len(codes), "exact": share, "bar": 1.0}
     yield {"what": "valid files", "processes": len(valid.processes), "findings": len(valid.diagnostics), "bar": 0}
 
 
 def _median(call: Callable[[int], Any], before: Callable[[int], Any] | None = None) -> dict[str, float]:
-    """Median and maximum of calls, in milliseconds, after one that warms up. What is done `before` each is not timed."""
+    """Median and maximum of calls, in milliseconds, after one that warms up. Not timed: what is done `before` each,
+    and that what it gave is freed."""
     times = []
     for number in range(_REPEATS + 1):
         if before is not None:
             before(number)
         begun = time.perf_counter()
-        call(number)
+        given = call(number)
         times.append(time.perf_counter() - begun)
+        del given
     return {"ms": _ms(statistics.median(times[1:])), "max_ms": _ms(max(times[1:]))}
 
 
@@ -152,9 +153,8 @@ def _chains() -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    os.chdir(Path(__file__).parents[1])
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
         for measure in (thousand, inheriting, corpus):
             (Path(home) / measure.__name__).mkdir()
             for figures in measure(Path(home) / measure.__name__):
-                print(figures, flush=True)
+                print(json.dumps(figures), flush=True)

@@ -159,11 +159,12 @@ def diff(name: str, old: int, new: int, as_json: bool) -> None:
 
 
 @command.command("schema")
-def schema() -> None:
-    """Print the JSON Schema of process files, for editors."""
+@json_option
+def schema(as_json: bool) -> None:
+    """Print the JSON Schema of process files, for editors; with --json on one line."""
     from context_plane.processes.language.schema import schema as made
 
-    click.echo(json.dumps(made(), indent=2))
+    click.echo(json.dumps(made(), indent=None if as_json else 2))
 
 
 def _run_options(function: Callable[..., Any]) -> Callable[..., Any]:

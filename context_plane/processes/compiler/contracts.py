@@ -30,6 +30,7 @@ def check_contracts(
     for named, owner in resolved.implements:
         interface: InterfaceSource | None = environment.find("interface", named.name, used)
         if interface is None or environment.broken("interface", named.name, used):
+            contracted.update(process.inputs)  # it may be for any of them
             continue
         contracted.update(interface.inputs)
         if source.abstract or resolved.orphan or _told_before(resolved, owner):
@@ -81,7 +82,8 @@ def _inputs(interface: InterfaceSource, process: LinkedProcess) -> Iterator[Miss
         elif own.required and any(each.trigger.type != "manual" for each in interface.trigger):
             what = f"triggers of interface {interface.name} give no inputs, and {process.name} needs {name}"
             yield "inputs", "trigger-without-input", what, f"give {name} a default"
-    for name, own in process.inputs.items():
+    # One that says nothing of inputs leaves them to those who call it.
+    for name, own in process.inputs.items() if interface.inputs else ():
         if own.required and name not in interface.inputs:
             remedy = f"give {name} a default, or add it to the interface"
             yield "inputs", "interface-extra-input", f"{callers} do not give input {name}", remedy

@@ -172,7 +172,12 @@ class _Linking:
         if name is None:
             return dict(step.inputs)
         if action is not None:
-            if action.inputs is None or "inputs" in step.faulty or self._environment.broken("action", name, self._used):
+            if (
+                step.abstract
+                or action.inputs is None
+                or "inputs" in step.faulty
+                or self._environment.broken("action", name, self._used)
+            ):
                 return dict(step.inputs)
             spot = step.spot.values.get("inputs")
             receiver = Receiver("action", name, action.inputs)

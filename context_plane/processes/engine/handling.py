@@ -8,6 +8,7 @@ even then the step fails without a repetition, because two at once could do more
 from __future__ import annotations
 
 import ctypes
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -17,9 +18,12 @@ from typing import Any, Final
 from context_plane.canonical import canonical
 from context_plane.errors import ContextPlaneError, InputError
 from context_plane.processes.registry.handler import CancelledStep
+from context_plane.processes.registry.printed import clean
 
+POLITE: Final = 2.5
+"""Seconds that a handler has to end by itself: a command is terminated and, after two seconds, killed."""
 GRACE: Final = 3.0
-"""Seconds that a handler has to end after it was told to."""
+"""Seconds that it has to end after that."""
 _POLL: Final = 0.1
 
 
@@ -45,18 +49,16 @@ def call(
     thread = threading.Thread(target=box.fill, args=(handler,), name="step", daemon=True)
     thread.start()
     why = _wait(box.done, begun, timeout, wanted)
-    if why:
-        stop.set()
-        if not box.done.wait(GRACE if _interrupt(thread) else 0) and thread.is_alive():
-            told = f"{why}, and the handler did not end within {GRACE:g} s of being told; it may still be running"
-            return Handled(None, told, False, why == _CANCELLED, time.monotonic() - begun)
+    if why and not _ended(thread, box, stop):
+        told = f"{why}, and the handler did not end within {GRACE:g} s of being told; it may still be running"
+        return Handled(None, told, False, why == _CANCELLED, time.monotonic() - begun)
     seconds = time.monotonic() - begun
-    if why == _CANCELLED:
-        return Handled(None, why, False, True, seconds)
-    if why and not box.returned:
-        return Handled(None, why, True, False, seconds)
+    if why and not (box.returned and why != _CANCELLED):
+        # What there is to see of it, such as what a command had printed.
+        seen = clean(getattr(box.error, "output", None))
+        return Handled(seen, why, why != _CANCELLED, why == _CANCELLED, seconds)
     if box.error is not None:
-        return Handled(getattr(box.error, "output", None), *_told(box.error), False, seconds)
+        return Handled(clean(getattr(box.error, "output", None)), *_told(box.error), False, seconds)
     return _checked(box.output, most, seconds)
 
 
@@ -94,12 +96,14 @@ class _Box:
             self.done.set()
 
 
-def _interrupt(thread: threading.Thread) -> bool:
-    """Raises `CancelledStep` in a thread, at its next Python instruction; whether there was one to raise it in."""
-    if thread.ident is None or not thread.is_alive():
-        return True
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(CancelledStep))
-    return True
+def _ended(thread: threading.Thread, box: _Box, stop: threading.Event) -> bool:
+    """Tells a handler to end, first by `stop`, which it may look at, then by raising `CancelledStep` at its next Python
+    instruction; whether it did."""
+    stop.set()
+    if not box.done.wait(POLITE) and thread.ident is not None:
+        raised = ctypes.py_object(CancelledStep)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), raised)
+    return box.done.wait(GRACE)
 
 
 def _told(error: BaseException) -> tuple[str, bool]:
@@ -115,7 +119,8 @@ def _told(error: BaseException) -> tuple[str, bool]:
 def _checked(output: Any, most: int, seconds: float) -> Handled:
     """The output as JSON that the log takes, or the failure that it is none."""
     try:
-        size = len(canonical(output))
+        written = canonical(output)
+        size = len(written)
     except (InputError, RecursionError) as error:
         what = error.what if isinstance(error, InputError) else "it is nested too deep"
         told = f"the output is no JSON: {what}: return objects, lists, text, numbers, booleans or null"
@@ -123,4 +128,5 @@ def _checked(output: Any, most: int, seconds: float) -> Handled:
     if size > most:
         told = f"the output has {size:,} bytes of JSON, {most:,} are allowed: write it to a file and return its path"
         return Handled(None, told, False, False, seconds)
-    return Handled(output, seconds=seconds)
+    # The log takes no NUL; whatever a handler keeps hold of afterwards is not what was recorded.
+    return Handled(clean(json.loads(written)) if b"\\u0000" in written else json.loads(written), seconds=seconds)

@@ -83,7 +83,8 @@ INTERFACE: Final = Record(
         "required_knowledge": Key(ListOf(Name()), "topics that must be among the knowledge"),
         "inputs": Key(
             INPUTS,
-            "what a caller of the interface may give; the process must take all of it, and need nothing else",
+            "what a caller of the interface may give; the process must take all of it and, if there is any, need "
+            "nothing else",
         ),
         "trigger": Key(TRIGGERS, "what starts a process that implements it"),
     },

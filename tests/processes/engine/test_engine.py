@@ -16,7 +16,7 @@ from context_plane.processes.engine.identity import split
 from context_plane.processes.engine.sealing import FINISHED, STARTED, STEP
 from context_plane.processes.engine.state import fold
 from context_plane.processes.linked import Declared, LinkedProcess, ModelNeeds, Needs, Retries
-from context_plane.processes.registry.handler import Step, Verdict
+from context_plane.processes.registry.handler import Step, StepFailure, Verdict
 from context_plane.store.state.database import Database
 from tests.processes.engine.harness import Harness, gate, process, step
 
@@ -464,3 +464,34 @@ def test_a_broken_state_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unavailable) as caught, Database("postgresql+psycopg2://me:hunter2@127.0.0.1:9/x").read():
         pass
     assert "hunter2" not in str(caught.value)
+
+
+def test_what_a_stopped_handler_had_to_show_is_kept(house: Harness) -> None:
+    """Such as what a command had printed when its time was over."""
+
+    def hangs(call: Step) -> None:
+        while not call.cancelled.wait(0.01):
+            pass
+        raise StepFailure("stopped", output={"stdout": "half of it"})
+
+    house.action("a", hangs)
+    done = house.run(process(step("a", timeout=0.05)))
+    assert (done.status, done.steps["a"].output) == ("failed", {"stdout": "half of it"})
+
+
+def test_an_output_with_a_nul_is_one_that_the_log_takes(house: Harness) -> None:
+    house.action("a", lambda call: {"text": "a\0b", "written": "a\\u0000b", "n": 1.0})
+    done = house.run(process(step("a")))
+    assert done.outputs == {"a": {"text": "ab", "written": "a\\u0000b", "n": 1}}
+
+
+def test_what_a_handler_keeps_hold_of_is_not_what_was_recorded(house: Harness) -> None:
+    kept: list[Any] = []
+
+    def first(call: Step) -> Any:
+        kept.append({"n": 1})
+        return kept[0]
+
+    house.action("a", first)
+    house.action("b", lambda call: kept[0].update(n=2))
+    assert house.run(process(step("a"), step("b"))).outputs["a"] == {"n": 1}
