@@ -83,7 +83,7 @@ def _diagram(catalog: "Catalog") -> dg.MarkdownMetadataValue:
 
 
 def draw(catalog: "Catalog") -> bytes:
-    """The inheritance as a PNG: parents left of their children, interfaces dashed."""
+    """The inheritance as a PNG: children below and to the right of their parents, interfaces dashed."""
     from matplotlib.figure import Figure
 
     places = _places(catalog)
@@ -110,14 +110,28 @@ def draw(catalog: "Catalog") -> bytes:
 
 
 def _places(catalog: "Catalog") -> dict[str, tuple[int, int]]:
-    """Column and row of each: as many columns to the right as it has parents."""
-    columns = dict.fromkeys(catalog.interfaces, 0)
-    columns |= {each.name: len(each.lineage) + bool(each.implements) for each in catalog.processes.values()}
-    rows: dict[int, int] = {}
+    """Column and row of each: every process has a row of its own, below its parent and a column to the right of it;
+    interfaces are in the last column, beside the first process that implements them."""
+    children: dict[str, list[str]] = {}
+    for each in catalog.processes.values():
+        children.setdefault(each.lineage[0][0] if each.lineage else "", []).append(each.name)
     found: dict[str, tuple[int, int]] = {}
-    for name, column in columns.items():
-        found[name] = column, rows.get(column, 0)
-        rows[column] = found[name][1] + 1
+
+    def place(name: str, depth: int) -> None:
+        found[name] = depth, len(found)
+        for child in children.get(name, []):
+            place(child, depth + 1)
+
+    # Families before processes that stand alone.
+    for root in sorted(children.get("", []), key=lambda name: (name not in children, name)):
+        place(root, 0)
+    column = 1 + max((x for x, _ in found.values()), default=0)
+    row = 0
+    for name in catalog.interfaces:
+        near = [found[each.name][1] for each in catalog.processes.values() if name in each.implements]
+        row = max(row, min(near, default=0))
+        found[name] = column, row
+        row += 1
     return found
 
 

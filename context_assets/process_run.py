@@ -85,6 +85,9 @@ def build_process_run() -> dg.JobDefinition:
         name=names.PROCESS_RUN,
         description="Runs one execution of a process: each gate and step is an op, named after it.",
         executor_def=dg.in_process_executor,
+        # What had not begun when a run died is not in what Dagster repeats from a failure: all ops are, and those that
+        # are done do nothing.
+        tags={"dagster/retry_strategy": "ALL_STEPS"},
     )
     def process_run() -> None:
         outcome(plan().map(run).collect())

@@ -38,7 +38,7 @@ def tell(error: Any, text: str, findings: Findings) -> int:
     context = error.context or ""
     unclosed = begun is not None and _over(text, stopped.index)
     # A key without a colon is noticed at the next line.
-    early = (begun is not None and "simple key" in context)
+    early = unclosed or (begun is not None and "simple key" in context)
     since = f" {context}" + (f" that begins in line {begun.line + 1}" if begun is not None and not early else "")
     message = f"not YAML: {error.problem or 'it ends early'}{since if context else ''}"
     remedy = "close it" if unclosed else "check indentation, quotes and colons"
