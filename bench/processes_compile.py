@@ -107,6 +107,13 @@ def corpus(folder: Path) -> Iterator[dict[str, Any]]:
     yield {"what": "valid files", "processes": len(valid.processes), "findings": len(valid.diagnostics), "bar": 0}
 
 
+def compiling(folder: Path) -> Iterator[dict[str, Any]]:
+    """All of them."""
+    for measure in (thousand, inheriting, corpus):
+        (folder / measure.__name__).mkdir()
+        yield from measure(folder / measure.__name__)
+
+
 def _median(call: Callable[[int], Any], before: Callable[[int], Any] | None = None) -> dict[str, float]:
     """Median and maximum of calls, in milliseconds, after one that warms up. Not timed: what is done `before` each,
     and that what it gave is freed."""
@@ -154,7 +161,5 @@ def _chains() -> Iterator[tuple[str, str]]:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="bench-") as home:
-        for measure in (thousand, inheriting, corpus):
-            (Path(home) / measure.__name__).mkdir()
-            for figures in measure(Path(home) / measure.__name__):
-                print(json.dumps(figures), flush=True)
+        for figures in compiling(Path(home)):
+            print(json.dumps(figures), flush=True)

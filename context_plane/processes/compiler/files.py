@@ -1,6 +1,6 @@
 """Files: the sources of a folder, and which of them changed since they were read.
 
-Here belongs noticing changes: by size, time and inode, and by content where these may say too little.
+Here belongs noticing changes: by size, times and inode, and by content where these may say too little.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from context_plane.processes.language.findings import Findings
 from context_plane.processes.language.reading import fetch
 
 SUFFIXES: Final = (".yaml", ".yml")
-Stamp = tuple[int, int, int]
-"""Modification time in nanoseconds, size, inode."""
+Stamp = tuple[int, int, int, int]
+"""Times of modification and of change in nanoseconds, size, inode. Copying sets back the former, but not the latter."""
 _SECOND: Final = 1_000_000_000
 _TICK: Final = 50_000_000
 """Nanoseconds within which two writes may get one modification time, where times are finer than seconds."""
@@ -105,15 +105,17 @@ def stamp_of(path: str) -> Stamp | None:
         found = os.stat(path)
     except OSError:
         return None
-    return (found.st_mtime_ns, found.st_size, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def _settled(stamp: Stamp | None, now: int) -> bool:
     """Whether another write of the same size would be noticed: not if it may get the same time."""
     if stamp is None:
         return False
-    coarse = stamp[0] % _SECOND == 0
-    return now - stamp[0] > (2 * _SECOND if coarse else _TICK)
+    coarse = stamp[0] % _SECOND == stamp[1] % _SECOND == 0
+    return now - max(stamp[:2]) > (2 * _SECOND if coarse else _TICK)
 
 
 def _unreadable(name: str, error: OSError) -> Validated:

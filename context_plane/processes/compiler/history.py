@@ -123,7 +123,7 @@ class History:
             found = os.stat(self.path(process, version))
         except OSError:
             return str(self.raw(process, version)["declaration"])
-        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        stamp = (found.st_ctime_ns, found.st_size, found.st_ino)
         known = self._declarations.get((process, version))
         if known is None or known[0] != stamp:
             known = (stamp, str(self.raw(process, version)["declaration"]))

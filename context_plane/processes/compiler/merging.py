@@ -167,7 +167,7 @@ class _Order:
             after, before = self._after.get(at, ()), self._before.get(at, ())
             todo += [(each, False) for each in reversed(after)]
             todo.append((at, True))
-            todo += [(each, False) for each in before]
+            todo += [(each, False) for each in reversed(before)]
 
     def _tell_circles(self, lost: list[str]) -> None:
         """Tells of each circle once, at the step of it that is written first."""

@@ -159,9 +159,9 @@ class Session:
             "model": tried.model, "lines": tried.lines, "seconds": round(handled.seconds, 6),
             "declared_by": due.step.declared_by,
         }  # fmt: skip
-        if tried.receipt is not None:
-            body["receipt"] = dict(tried.receipt)
-        return self._record("step", body)
+        # A receipt refers to what is in the log, and the state in it was made of what has been recorded.
+        receipt = {} if tried.receipt is None else {"receipt": dict(tried.receipt)}
+        return self._record("step", body, receipt)
 
     def _again(self, due: RunStep, tried: Tried) -> Record:
         retries = due.step.retries
@@ -176,8 +176,10 @@ class Session:
     def _finish(self, status: str, reason: str) -> None:
         self._write(self._record("finished", {"status": status, "reason": reason}), durable=True)
 
-    def _record(self, kind: str, body: Mapping[str, Any]) -> Record:
-        return Record(self.execution.seq, kind, self._ports.clock(), self._ports.redact(dict(body)))
+    def _record(self, kind: str, body: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Record:
+        """The next record, without secrets; `more` has none."""
+        told = {**self._ports.redact(dict(body)), **(more or {})}
+        return Record(self.execution.seq, kind, self._ports.clock(), told)
 
     def _write(self, record: Record | None = None, *, durable: bool = False) -> None:
         """Takes a record down; `durable` writes it with all that wait in one transaction. The state in memory is only

@@ -128,6 +128,20 @@ def test_an_edit_of_the_same_length_in_the_same_moment_is_noticed(tmp_path: Path
     assert compiling.compile().processes["check"].description == "bbbb"
 
 
+def test_a_copy_with_the_same_time_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also long after: copying sets back when a file was written, and an archive gives many the same time."""
+    monkeypatch.setattr(files, "_TICK", -1)
+    path = put(tmp_path, CHECK + "description: aaaa\n")
+    other = put(tmp_path / "other", CHECK + "description: bbbb\n", "other.txt")
+    for each in (path, other):
+        os.utime(each, (0, 0))
+    compiling = Compiler(tmp_path, surroundings(), record=False)
+    compiling.compile()
+    shutil.copy2(other, path)
+    assert os.stat(path).st_mtime == 0
+    assert compiling.compile().processes["check"].description == "bbbb"
+
+
 def test_a_compilation_after_others_is_as_one_from_nothing(tmp_path: Path) -> None:
     """Whatever was in the folder before, also what was wrong."""
     compiling = Compiler(tmp_path, surroundings(), record=False)
