@@ -1,7 +1,7 @@
 """From an event to a finished run under `dagster dev`: what a user waits, and where the time goes.
 
-Starts the local instance as `make dev` does, with nobody touching Dagster; events come in one after the other, each when
-the run of the one before is over and a while has passed, so that no tick is met at the same moment.
+Starts the local instance as `make dev` does, with nobody touching Dagster; events come in one after the other, each
+when the run of the one before is over and a while has passed, so that no tick is met at the same moment.
 """
 
 from __future__ import annotations
