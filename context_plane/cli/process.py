@@ -242,12 +242,12 @@ def run(
     with open_plane() as plane:
         how: dict[str, Any] = {
             "tenant": tenant, "inputs": _inputs(plane, name, inputs), "entity": entity, "event": _event(event),
-            "key": key, "prefer": prefer,
+            "key": key, "prefer": prefer, "breakpoints": breakpoints,
         }  # fmt: skip
         if no_wait:
             _print_heads([plane.start(name, **how)], as_json=as_json)
             return
-        found = plane.run(name, breakpoints=breakpoints, **how)
+        found = plane.run(name, **how)
     _print_execution(found, as_json=as_json)
 
 

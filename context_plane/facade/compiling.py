@@ -53,7 +53,6 @@ class Compiling(Answering):
         something else than before takes the place of what was recorded of it."""
         found, surroundings = list(paths), self._surroundings()
         if amend:
-            self._check_unused()
             with self._lock:
                 self._compiler = None
             self._new_compiler(surroundings, amend=True).compile()
@@ -112,9 +111,6 @@ class Compiling(Answering):
         from context_plane.processes.models.gateway import open_gateway
 
         return open_gateway(self.settings)
-
-    def _check_unused(self) -> None:
-        """Before versions are written anew: `Running` looks whether a run has used them."""
 
     def _compiled(self) -> Compiler:
         """The compiler, having compiled what there is now."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from context_plane.errors import Conflict
@@ -11,6 +13,7 @@ from context_plane.facade.compiling import Compiling
 if TYPE_CHECKING:
     from context_plane.bundles.answers.answer import Context
     from context_plane.parts.view import View
+    from context_plane.processes.compiler.catalog import Catalog
     from context_plane.processes.engine.dry import DryRun
     from context_plane.processes.engine.engine import Engine, Wish
     from context_plane.processes.engine.journal import Head
@@ -28,6 +31,12 @@ class Running(Compiling):
     """Executions."""
 
     _engine: Engine | None = None
+
+    def check_processes(self, paths: Iterable[str | Path] = (), *, amend: bool = False) -> Catalog:
+        """See `Compiling.check_processes`. Raises `Conflict` where a version that a run has used would be amended."""
+        if amend:
+            self._check_unused()
+        return super().check_processes(paths, amend=amend)
 
     def run(
         self,
@@ -49,9 +58,12 @@ class Running(Compiling):
         errors: the execution's `status` and `reason` say so. Raises `NotFound`, `InputError` for what does not compile
         or fit, `Infeasible` for a model step without models, `Conflict` where another worker runs it.
         """
-        head = self.start(process, tenant=tenant, inputs=inputs, entity=entity, event=event, key=key, prefer=prefer)
+        head = self.start(
+            process, tenant=tenant, inputs=inputs, entity=entity, event=event, key=key, prefer=prefer,
+            breakpoints=breakpoints,
+        )  # fmt: skip
         if head.status in ("accepted", "running"):
-            return self.engine.run(head.id, breakpoints)
+            return self.engine.run(head.id)
         return self.engine.execution(head.id)
 
     def start(
@@ -64,10 +76,12 @@ class Running(Compiling):
         event: Mapping[str, Any] | None = None,
         key: str | None = None,
         prefer: str | None = None,
+        breakpoints: Collection[str] = (),
     ) -> Head:
         """Accepts an execution without running it: whoever runs executions (a worker of Dagster's, `resume`) goes on.
         Durable when this returns. Arguments and errors are those of `run`."""
-        return self.engine.accept(self._wish(process, tenant, inputs, entity, event, key, prefer))[0]
+        wish = self._wish(process, tenant, inputs, entity, event, key, prefer)
+        return self.engine.accept(replace(wish, breakpoints=tuple(breakpoints)))[0]
 
     def dry_run(
         self,
@@ -153,7 +167,7 @@ class Running(Compiling):
         check_tenant(tenant)
         process = self._chosen(name, event, inputs or {}, prefer)
         self._teach(tenant, process)
-        return Wish(tenant, process, inputs or {}, entity, event, key)
+        return Wish(tenant, process, inputs or {}, entity, event, key=key)
 
     def _chosen(
         self, name: str, event: Mapping[str, Any] | None, inputs: Mapping[str, Any], prefer: str | None

@@ -6,7 +6,6 @@ on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from context_plane.processes.engine.state import Execution
@@ -47,7 +46,7 @@ class Finish:
 Decision = EvaluateGate | Pause | RunStep | Finish | None
 
 
-def decide(execution: Execution, session: int, breakpoints: Collection[str] = ()) -> Decision:
+def decide(execution: Execution, session: int) -> Decision:
     """What is next; `None` where nothing is, because the execution is over or waits for somebody.
 
     Gates before the first step hold once they passed. Those before a step hold for the worker's turn (`session`) in
@@ -63,7 +62,7 @@ def decide(execution: Execution, session: int, breakpoints: Collection[str] = ()
     step = execution.process.step(next_id)
     if gate := _open_gate(execution, step.id, step.gates, session):
         return gate
-    if (step.breakpoint or step.id in breakpoints) and execution.passed_breakpoint != step.id:
+    if (step.breakpoint or step.id in execution.breakpoints) and execution.passed_breakpoint != step.id:
         return Pause(step)
     return RunStep(step, execution.attempts.get(step.id, 0) + 1, execution.cut_off == step.id)
 

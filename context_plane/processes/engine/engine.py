@@ -5,13 +5,14 @@ Here belong identity, acceptance, and what may be asked of an execution from out
 
 from __future__ import annotations
 
+import logging
 import threading
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import Conflict, Infeasible, InputError, NotFound
+from context_plane.errors import Conflict, ContextPlaneError, Infeasible, InputError, NotFound
 from context_plane.processes.engine import telling
 from context_plane.processes.engine.identity import cause_of, event_cause, execution_id, split
 from context_plane.processes.engine.inputs import checked
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from context_plane.processes.linked import LinkedProcess
 
 GOING: Final = ("accepted", "running")
+_log: Final = logging.getLogger(telling.LOGGER)
 _BEATS: Final = 3
 """How often a lease is renewed while it lasts."""
 
@@ -45,6 +47,8 @@ class Wish:
     entity: str | None = None
     event: Mapping[str, Any] | None = None
     """The event that sets it off, as CloudEvents JSON."""
+    breakpoints: tuple[str, ...] = ()
+    """Steps before which the run waits, beside those that the process declares."""
     key: str | None = None
     """The same key makes the same execution; without one and without an event each call makes a new one."""
 
@@ -102,7 +106,7 @@ class Engine:
         id, record, _ = self._accepted(wish, execution_id(wish.tenant, wish.process.name, wish.process.version, "dry"))
         return dry_run(id, record, self._ports)
 
-    def open(self, id: str, breakpoints: Collection[str] = ()) -> Session:
+    def open(self, id: str) -> Session:
         """A session on an execution: this worker's turn. Raises `NotFound`, `Conflict` where another worker has it."""
         tenant, _ = split(id)
         self.head(id)
@@ -110,14 +114,10 @@ class Engine:
         try:
             head = self.head(id)
             execution = fold(id, self.journal.records(tenant, id))
-            unknown = set(breakpoints) - {step.id for step in execution.process.steps}
-            if unknown:
-                remedy = f"its steps are: {', '.join(step.id for step in execution.process.steps)}"
-                raise InputError(f"there is no step {min(unknown)!r}", where="breakpoints", remedy=remedy)
         except BaseException:
             self._leases.give_back(tenant, id, token)
             raise
-        session = Session(execution, head, token, self._ports, self.journal, self._leases, self._told, breakpoints)
+        session = Session(execution, head, token, self._ports, self.journal, self._leases, self._told)
         with self._guard:
             self._open[id] = session
             if self._beat is None:
@@ -137,9 +137,9 @@ class Engine:
             self._open.pop(session.execution.id, None)
         session.close()
 
-    def run(self, id: str, breakpoints: Collection[str] = ()) -> Execution:
+    def run(self, id: str) -> Execution:
         """Runs an execution until it is over or waits for somebody."""
-        session = self.open(id, breakpoints)
+        session = self.open(id)
         try:
             return session.run()
         finally:
@@ -224,10 +224,15 @@ class Engine:
         self._closed.set()
         if beat is not None:
             beat.join()
-        for session in sessions:
-            session.close()
-        self._sealer.close()
-        self._worker.leave()
+        try:
+            for session in sessions:
+                session.close()
+            self._sealer.close()
+        except ContextPlaneError as error:
+            # What is not sealed stays in the state, durable, for whoever has it open next.
+            _log.warning("records of executions wait to be sealed: %s", error)
+        finally:
+            self._worker.leave()
 
     def _accepted(self, wish: Wish, id: str) -> tuple[str, Record, str]:
         """The first record of an execution, and its entity."""
@@ -235,13 +240,17 @@ class Engine:
         if process.abstract:
             what = f"process {process.name} is abstract"
             raise InputError(what, where=process.label, remedy="run one that extends it")
+        ids = [step.id for step in process.steps]
+        for unknown in sorted(set(wish.breakpoints) - set(ids)):
+            remedy = f"its steps are: {', '.join(ids)}"
+            raise InputError(f"there is no step {unknown!r:.60}", where="breakpoints", remedy=remedy)
         scope = {"event": wish.event or {}, "execution": {"id": id, "tenant": wish.tenant}}
         inputs = checked(process.inputs, wish.inputs, f"process {process.name}", scope)
         entity = _entity(wish, inputs, id)
         body = {
             "process": process.to_json(), "entity": entity, "inputs": self._ports.redact(inputs),
             "event": self._ports.redact(wish.event), "known_at": self._ports.number(wish.tenant),
-            "digest": process.digest,
+            "digest": process.digest, "breakpoints": list(wish.breakpoints),
         }  # fmt: skip
         return id, Record(0, "accepted", self._ports.clock(), body), entity
 

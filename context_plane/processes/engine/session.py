@@ -7,7 +7,7 @@ depends on (a gate that passed) wait for the next such write.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from context_plane.errors import ContextPlaneError
@@ -34,11 +34,10 @@ class Session:
 
     def __init__(
         self, execution: Execution, head: Head, token: int, ports: Ports, journal: Journal, leases: Leases,
-        told: Told, breakpoints: Collection[str] = (),
+        told: Told,
     ) -> None:  # fmt: skip
         """Use `Engine.open`."""
         self.execution = execution
-        self.breakpoints = frozenset(breakpoints)
         self._head, self._token = head, token
         self._ports, self._journal, self._leases, self._told = ports, journal, leases, told
         self._waiting: list[Record] = []
@@ -67,7 +66,7 @@ class Session:
 
     def next(self) -> Decision:
         """What is next. What somebody asked for meanwhile comes first."""
-        decision = decide(self.execution, self._token, self.breakpoints)
+        decision = decide(self.execution, self._token)
         if decision is not None and self._wanted == "cancelled":
             self._finish("cancelled", "somebody cancelled it")
             return None

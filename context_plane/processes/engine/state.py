@@ -76,6 +76,8 @@ class Execution:
     """The event that set it off, as CloudEvents JSON."""
     known_at: int
     """The log number that its contexts are read at."""
+    breakpoints: tuple[str, ...] = ()
+    """Steps before which it waits, beside those that the process declares."""
     status: Status = "accepted"
     reason: str = ""
     created: int = 0
@@ -155,7 +157,7 @@ def _first(id: str, record: Record) -> Execution:
     body = record.body
     return Execution(
         id, id.partition(".")[0], LinkedProcess.from_json(body["process"]), body["entity"], body["inputs"],
-        body["event"], body["known_at"], created=record.at, updated=record.at, seq=1,
+        body["event"], body["known_at"], tuple(body["breakpoints"]), created=record.at, updated=record.at, seq=1,
     )  # fmt: skip
 
 

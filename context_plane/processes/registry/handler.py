@@ -23,7 +23,7 @@ TYPES: Final = ("text", "number", "integer", "boolean", "list", "mapping", "any"
 
 
 class Services(Protocol):
-    """What a handler may use of the plane: the methods of `ContextPlane` that the built-in ones call."""
+    """What handlers mostly use of the plane. What they are given is a `ContextPlane`, with everything it can do."""
 
     @property
     def ingest(self) -> Callable[..., Any]:
@@ -40,6 +40,18 @@ class Services(Protocol):
     @property
     def recall(self) -> Callable[..., Any]:
         """``recall(tenant, query, *, entity, type, k, …)``."""
+
+    @property
+    def bundle(self) -> Callable[..., Any]:
+        """``bundle(tenant, entity, spec, …)``."""
+
+    @property
+    def constraints(self) -> Callable[..., Any]:
+        """``constraints(tenant, entity, …)``."""
+
+    @property
+    def sql(self) -> Callable[..., Any]:
+        """``sql(tenant, query, …)``."""
 
     @property
     def timeline(self) -> Callable[..., Any]:
