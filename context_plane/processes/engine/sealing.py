@@ -128,7 +128,12 @@ class Sealer:
         with self._turn:
             with self._changed:
                 self._news = False
-            return seal(self._journal, self._ports)
+            try:
+                return seal(self._journal, self._ports)
+            except ContextPlaneError:
+                with self._changed:
+                    self._news = True
+                raise
 
     def close(self) -> None:
         """Seals what is left, if anything was told of, and ends. May be used again afterwards."""
@@ -150,8 +155,6 @@ class Sealer:
                 wait = _EVERY
             except ContextPlaneError as error:
                 # Nothing is lost: the records stay where they are, durable, until the store takes them.
-                with self._changed:
-                    self._news = True
                 wait = min(_LONGEST, wait * 2)
                 _log.warning("records of executions wait to be sealed: %s", error)
 
