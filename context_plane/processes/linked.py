@@ -229,8 +229,7 @@ def _plain(value: Any) -> Any:
         found = {}
         for name, default in _DATA[kind].items():
             each = getattr(value, name)
-            # Equal is not enough: true and 1, or 1 and 1.0, are written differently.
-            if each is not default and (each != default or type(each) is not type(default)):
+            if each is not default and each != default:
                 found[name] = _plain(each)
         return found
     if isinstance(value, Mapping):

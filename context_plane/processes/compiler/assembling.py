@@ -71,6 +71,9 @@ class Assembly:
         return replace(
             catalog,
             processes={name: each for name, each in catalog.processes.items() if name in own},
+            interfaces={name: each for name, each in catalog.interfaces.items() if (InterfaceSource, name) in names},
+            actions={name: each for name, each in catalog.actions.items() if (ActionSource, name) in names},
+            gates={name: each for name, each in catalog.gates.items() if (GateSource, name) in names},
             diagnostics=tuple(
                 each for each in catalog.diagnostics
                 if each.place.file in mine or any(part.holds(each.place) for part in about)

@@ -68,13 +68,9 @@ class Compiler:
                 given |= {os.path.join(path, name): each for name, each in scan(path).items()}
             else:
                 given[path] = path
-        inside = {os.path.realpath(path) for path in given.values()}
         with self._lock:
-            others = {
-                name: load(name, path, self._files.get(name))
-                for name, path in scan(str(self.folder)).items()
-                if os.path.realpath(path) not in inside
-            }
+            paths_here = scan(str(self.folder))
+            others = {name: load(name, path, self._files.get(name)) for name, path in paths_here.items()}
             mine = {name: load(name, path, None) for name, path in given.items()}
             return Assembly(self._history, amend=self._amend).some(mine, others, self._surroundings)
 

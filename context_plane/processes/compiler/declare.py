@@ -163,5 +163,5 @@ def _tell_circle(found: Declarations, circle: list[str]) -> None:
     source = found.processes[names[0]]
     message = f"processes extend each other in a circle: {way(names)}"
     found.tell("circular-inheritance", source, source.at("extends"), message, "let one of them extend another or none")
-    found.broken.update(("process", name) for name in circle)
-    found.orphans.update(circle)
+    # With its parent gone, each of the others is no less broken.
+    found.orphans.add(names[0])

@@ -69,7 +69,8 @@ def evaluate(execution: Execution, gate: LinkedGate, step: str | None, ports: Po
     try:
         scope = scope_of(execution)
         inputs = fill(gate.inputs, scope)
-        gating = GateCall(**_common(execution, inputs, ports), step=step, run=_filled(gate.run, scope))
+        own = scope | {"inputs": {**execution.inputs, **inputs}}  # as a command's references mean them
+        gating = GateCall(**_common(execution, inputs, ports), step=step, run=_filled(gate.run, own))
         handler = _gate_handler(gate, ports)
         handled = call(lambda: _judged(handler(gating)), GATE_SECONDS, threading.Event(), lambda: False, 1 << 20)
         verdict = Verdict(False, f"the gate failed: {handled.error}") if handled.error else Verdict(**handled.output)

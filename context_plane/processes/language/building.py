@@ -69,7 +69,8 @@ class Builder:
         try:
             self._take_all(parser(self._text, start))
         except yaml.YAMLError as error:
-            return Stopped(self._ended, tell(error, self._text, self._findings), self._findings.full)
+            opened = None if self._marks is None else self._marks.at
+            return Stopped(self._ended, tell(error, self._text, opened, self._findings), self._findings.full)
         except _Limit:
             return Stopped(self._ended, len(self._text), True)
         return None
@@ -192,8 +193,7 @@ class Builder:
         if event.tag is not None:
             return self._refuse("yaml-tag", event, f"the tag {shown(event.tag)}", "leave it out; quote what is text")
         if event.style:
-            # libyaml refuses escapes of such, the parser in Python does not.
-            if _SURROGATE.search(event.value) is None:
+            if _SURROGATE.search(event.value) is None:  # libyaml refuses its escape, the parser in Python does not
                 return event.value
             return self._refuse("yaml-character", event, "half of a surrogate pair", "write the character itself")
         try:

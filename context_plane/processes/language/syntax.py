@@ -24,9 +24,10 @@ def parser(text: str, start: int) -> Any:
     return loader(text)
 
 
-def tell(error: Any, text: str, findings: Findings) -> int:
-    """Adds the finding for an error of the parser; returns where in the text the parser stopped."""
-    begun = getattr(error, "context_mark", None)
+def tell(error: Any, text: str, opened: Any, findings: Findings) -> int:
+    """Adds the finding for an error of the parser; returns where in the text the parser stopped. `opened` is the mark
+    of the list or mapping that was open."""
+    begun: Any = getattr(error, "context_mark", None)
     stopped = getattr(error, "problem_mark", None) or begun
     if stopped is None:
         findings.put("yaml-syntax", Place(findings.file), f"not YAML: {error}", "check the file")
@@ -37,6 +38,8 @@ def tell(error: Any, text: str, findings: Findings) -> int:
         return int(stopped.index)
     context = error.context or ""
     unclosed = begun is not None and _over(text, stopped.index)
+    if unclosed and begun.index >= stopped.index and opened is not None:
+        begun = opened  # nothing stands behind the bracket: the parser complains of the nothing
     # A key without a colon is noticed at the next line.
     early = unclosed or (begun is not None and "simple key" in context)
     since = f" {context}" + (f" that begins in line {begun.line + 1}" if begun is not None and not early else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,7 @@ BASE = "process: base\nversion: 1\nsteps: [{id: a, action: run_tests}, {id: b, a
         ("{id: x, action: ask}, {id: y, action: ask, before: x}", "a b y x"),
         ("{id: x, action: ask, after: b}, {id: b, action: ask}", "a b x"),
         ("{id: x, action: ask}, {inherit: all}, {id: y, action: ask, before: a}", "x y a b"),
+        ("{id: a, action: ask}, {id: x, action: ask}, {inherit: all}, {id: y, action: ask}", "x a b y"),
     ],
 )
 def test_where_a_new_step_goes(tmp_path: Path, items: str, order: str) -> None:
@@ -239,6 +241,41 @@ def test_gates_of_replaced_steps_accumulate_over_generations(tmp_path: Path) -> 
     assert [(gate.name, gate.declared_by) for gate in gates] == [
         ("within_hours", "two"), ("branch_clean", "one"), ("tests_pass", "three"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("own", "topics"),
+    [
+        ("[t, {inherit: all}, u]", "t p q u"),
+        ("[p, {inherit: all}, u]", "p q u"),
+        ("[p, t, {inherit: all}, u]", "t p q u"),
+        ("[u, q]", "p q u"),
+        ("[t, t, {inherit: all}, t]", "t p q"),
+    ],
+)
+def test_what_is_there_already_stays_where_it_is(tmp_path: Path, own: str, topics: str) -> None:
+    """A topic that is named again stands once, among the parent's; the others stand around them as they are written."""
+    names = dict(zip("pqtu", [*TOPICS, "project/code_conventions"], strict=True))
+    own = re.sub(r"\b[pqtu]\b", lambda match: names[match[0]], own)
+    text = f"{BASE}knowledge: [{names['p']}, {names['q']}]\n---\nprocess: child\nversion: 1\nextends: base\n"
+    catalog = compiled(tmp_path, f"{text}knowledge: {own}\n")
+    assert set(codes(catalog)) <= {"repeated-topic"}
+    assert catalog.processes["child"].knowledge == tuple(names[each] for each in topics.split())
+
+
+def test_a_fault_inside_of_a_step_hides_nothing_of_others(tmp_path: Path) -> None:
+    """The step is there, whatever is wrong with its gates."""
+    catalog = compiled(
+        tmp_path,
+        """
+        process: check
+        version: 1
+        steps:
+          - {id: one, action: run_tests, gates: [5]}
+          - {id: two, action: run_tests, inputs: {a: "${steps.three.output}"}}
+        """,
+    )
+    assert codes(catalog) == ["wrong-type", "unknown-step-reference"]
 
 
 def test_a_fault_of_a_parent_is_told_once(tmp_path: Path) -> None:

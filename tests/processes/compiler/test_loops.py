@@ -14,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from context_plane.processes.compiler.circles import circles
+from context_plane.processes.compiler.compiler import Compiler
 from context_plane.processes.compiler.globs import literal, overlap
 from context_plane.processes.compiler.loops import Written, may_fit, pattern
 from context_plane.processes.references import fill
 from context_plane.processes.triggers.match import matches
-from tests.processes.compiler.folders import codes, compiled
+from tests.processes.compiler.folders import codes, compiled, put
 from tests.processes.corpus.cases import STEPS
+from tests.processes.corpus.world import surroundings
 
 ALPHABET = "ab."
 GLOBS = st.lists(st.sampled_from(["a", "b", ".", "*", "?", "[ab]", "[!a]"]), max_size=5).map("".join)
@@ -176,6 +178,22 @@ def test_a_circle_is_told_once_and_refuses_all_in_it(tmp_path: Path) -> None:
     (found,) = catalog.diagnostics
     assert found.message == "a run of a would set off another, for ever: a → b → c → a"
     assert catalog.broken == {"a", "b", "c"}
+
+
+def test_a_circle_that_another_closes_is_noticed(tmp_path: Path) -> None:
+    """A process that did not change is in it, too; so is what extends one of it."""
+    waits = "trigger: {type: event, match: {type: cortex.execution.finished, process: %s}}\n"
+    put(tmp_path, f"process: one\nversion: 1\n{waits % 'two'}{STEPS}", "one.yaml")
+    put(tmp_path, f"process: two\nversion: 1\n{waits % 'three'}{STEPS}", "two.yaml")
+    put(tmp_path, "process: heir\nversion: 1\nextends: one\ntrigger: {type: manual}\n", "heir.yaml")
+    compiling = Compiler(tmp_path, surroundings())
+    assert codes(compiling.compile()) == []
+    put(tmp_path, f"process: two\nversion: 2\n{waits % 'one'}{STEPS}", "two.yaml")
+    catalog = compiling.compile()
+    assert codes(catalog) == ["trigger-loop"]
+    assert catalog.broken == {"one", "two", "heir"}
+    put(tmp_path, f"process: two\nversion: 3\n{waits % 'three'}{STEPS}", "two.yaml")
+    assert codes(compiling.compile()) == []
 
 
 def test_an_abstract_process_runs_never(tmp_path: Path) -> None:

@@ -85,6 +85,15 @@ def test_a_child_of_a_new_version_is_another_process_of_the_same_version(tmp_pat
     assert before.digest != after.digest
 
 
+def test_a_child_of_a_version_that_changed_is_not_run(tmp_path: Path) -> None:
+    """It would run what nobody gave a number."""
+    child = "---\nprocess: child\nversion: 1\nextends: check\n---\nprocess: heir\nversion: 1\nextends: child\n"
+    sound(tmp_path, version(1) + child)
+    catalog = compiled(tmp_path, version(1, "description: Other\n") + child)
+    assert codes(catalog) == ["version-reused"]
+    assert catalog.broken == {"check", "child", "heir"}
+
+
 def test_a_broken_version_is_not_recorded(tmp_path: Path) -> None:
     """Nor one of a process that something else keeps from being run: it may still change."""
     compiled(tmp_path, version(1, "description: 3\n"))
