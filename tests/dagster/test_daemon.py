@@ -103,6 +103,7 @@ def test_a_file_in_gives_a_published_bundle_out(home: Home, dagster: Dagster, tm
         "timeline",
         "customer_v0",
         "bm25_index",
+        "process_catalog",
         "memory_nodes",
         "memory_chains",
         "knowledge",
