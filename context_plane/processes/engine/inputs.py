@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any
 
 from context_plane.canonical import canonical
 from context_plane.errors import InputError
+from context_plane.processes.language.types import fits
 from context_plane.processes.linked import Declared
 from context_plane.processes.references import fill
-
-TYPES: Final[dict[str, tuple[type, ...]]] = {
-    "text": (str,), "number": (int, float), "integer": (int,), "boolean": (bool,), "list": (list, tuple),
-    "mapping": (dict,), "any": (object,),
-}  # fmt: skip
-"""The Python types of each declared type; a boolean is neither a number nor an integer."""
-
-
-def fits(value: Any, type: str) -> bool:
-    """Whether a value is of a declared type."""
-    if isinstance(value, bool):
-        return type in ("boolean", "any")
-    return isinstance(value, TYPES[type])
 
 
 def checked(

@@ -176,9 +176,10 @@ class Session:
         self._write(self._record("finished", {"status": status, "reason": reason}), durable=True)
 
     def _record(self, kind: str, body: Mapping[str, Any], more: Mapping[str, Any] | None = None) -> Record:
-        """The next record, without secrets; `more` has none."""
+        """The next record, without secrets, as it will be read back: what a worker knows of an execution is what
+        anybody else does. `more` has no secrets."""
         told = {**self._ports.redact(dict(body)), **(more or {})}
-        return Record(self.execution.seq, kind, self._ports.clock(), told)
+        return Record.of(self.execution.seq, Record(self.execution.seq, kind, self._ports.clock(), told).text())
 
     def _write(self, record: Record | None = None, *, durable: bool = False) -> None:
         """Takes a record down; `durable` writes it with all that wait in one transaction. The state in memory is only

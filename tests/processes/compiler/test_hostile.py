@@ -56,7 +56,7 @@ def test_files_that_others_wrote_are_told_of(kind: str, data_dir: Path, tmp_path
     """GitHub's workflows and those of the serverless specification, each by itself, are none of ours and say so."""
     folder = data_dir / "yaml" / kind
     if not folder.is_dir():
-        pytest.skip(f"no {folder}")
+        pytest.skip(f"the real data set {folder.name} is not there (CONTEXT_PLANE_TEST_DATA)")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".yaml", ".yml", ".json", ".md"))
     assert len(files) > 50
     for number, path in enumerate(files):
@@ -70,7 +70,7 @@ def test_files_that_others_wrote_are_compiled_together(data_dir: Path, tmp_path:
     """All at once, with ours among them, which they do not disturb."""
     folder = data_dir / "yaml"
     if not folder.is_dir():
-        pytest.skip(f"no {folder}")
+        pytest.skip(f"the real data set {folder.name} is not there (CONTEXT_PLANE_TEST_DATA)")
     for number, path in enumerate(sorted(path for path in folder.rglob("*.y*ml") if path.is_file())):
         shutil.copyfile(path, tmp_path / f"{number}.yaml")
     shutil.copytree(VALID, tmp_path / "ours")

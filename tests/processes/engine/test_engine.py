@@ -15,6 +15,7 @@ from context_plane.errors import Conflict, Corrupt, Infeasible, InputError, NotF
 from context_plane.processes.engine.identity import split
 from context_plane.processes.engine.sealing import FINISHED, STARTED, STEP
 from context_plane.processes.engine.state import fold
+from context_plane.processes.engine.trace import tree
 from context_plane.processes.linked import Declared, LinkedProcess, ModelNeeds, Needs, Retries
 from context_plane.processes.registry.handler import Step, StepFailure, Verdict
 from context_plane.store.state.database import Database
@@ -413,8 +414,9 @@ def test_a_step_that_was_cut_off_is_repeated_and_told(house: Harness) -> None:
 def test_the_state_is_the_same_in_any_process(house: Harness) -> None:
     """Folding the stored records gives what the worker had in memory."""
     house.action("a", lambda call: {"n": 1.5, "text": "é"})
-    done = house.run(process(step("a"), step("b", "a")), event=EVENT)
+    done = house.run(process(step("a", context=Needs(("state",))), step("b", "a")), event=EVENT)
     assert house.engine.execution(done.id) == done
+    assert list(tree(house.engine.execution(done.id))) == list(tree(done))
     assert isinstance(done.process, LinkedProcess)
 
 
