@@ -21,6 +21,7 @@ from context_plane.log.compressed import CHUNK, Expansion, plain
 
 MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 _SHOWN: Final = 1_000
+_BLANKS: Final = b" \t\r\n"
 
 Source = str | os.PathLike[str] | IO[bytes] | Iterable[Any]
 
@@ -110,12 +111,12 @@ def _from_bytes(stream: Iterator[bytes], where: str, limit: int) -> Iterator[tup
         if len(head) < 3 and codecs.BOM_UTF8.startswith(head):
             continue
         head = head.removeprefix(codecs.BOM_UTF8)
-        if head.strip(b" \t\r\n") or len(head) > CHUNK:
+        if head.strip(_BLANKS) or len(head) > CHUNK:
             break
     rest = chain([head], stream)
-    if head.lstrip(b" \t\r\n").startswith(b"["):
+    if head.lstrip(_BLANKS).startswith(b"["):
         return (_from_array(number, item, limit) for number, item in arrays.items(rest, where, limit))
-    return _lines(rest, limit)
+    return _one_or_lines(rest, limit)
 
 
 def _from_array(number: int, item: arrays.Item, limit: int) -> tuple[int, Any]:
@@ -125,6 +126,33 @@ def _from_array(number: int, item: arrays.Item, limit: int) -> tuple[int, Any]:
     if isinstance(found, Bad):
         return number, Bad(number, f"item {number}, line {item.line}: {found.reason}", found.raw)
     return number, found
+
+
+def _one_or_lines(stream: Iterator[bytes], limit: int) -> Iterator[tuple[int, Any]]:
+    """JSONL, or one event over several lines as editors and `jq` write it. Which, is known with the first line where
+    that holds a value; where it does not, the rest is held up to the limit."""
+    held = b""
+    for chunk in stream:
+        held += chunk
+        first, newline, _ = held.lstrip(_BLANKS).partition(b"\n")
+        if len(held) > limit or (newline and _end_of_value(first) is not None):
+            break
+    else:
+        one = held.strip(_BLANKS)
+        end = _end_of_value(one)
+        if end is not None and end == len(one.decode()):
+            number = 1 + held[: held.index(one[:1])].count(b"\n")
+            yield number, _parse(number, one, limit)
+            return
+    yield from _lines(chain([held], stream), limit)
+
+
+def _end_of_value(text: bytes) -> int | None:
+    """Where the value that the text begins with ends, in characters; `None` where it does not, or is none."""
+    try:
+        return strict.end_of_value(text.decode(), 0)
+    except UnicodeDecodeError:
+        return None
 
 
 def _lines(stream: Iterable[bytes], limit: int) -> Iterator[tuple[int, Any]]:

@@ -57,6 +57,36 @@ def test_lines_come_with_their_numbers() -> None:
     assert _read(data) == [(1, {"a": 1}), (4, {"b": "é\u2028"}), (6, [1]), (7, "x")]
 
 
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_one_event_may_span_lines(size: int) -> None:
+    """As an editor or `jq` writes it; its number is that of its first line."""
+    event = {"id": "é", "data": {"text": "a\nb", "list": [1, {}]}}
+    text = json.dumps(event, indent=2, ensure_ascii=False)
+    assert _read(text.encode(), size) == [(1, event)]
+    assert _read(f"\n \r\n{text}\n\n".encode(), size) == [(3, event)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+def test_one_event_over_lines_is_checked_as_one_in_a_line(size: int) -> None:
+    """What follows it, what is no JSON, what is not UTF-8 and what is too long is bad, and is not taken for a part."""
+    (_, twice), *_rest = _read(b'{\n"a": 1,\n"a": 2\n}', size)
+    assert isinstance(twice, Bad)
+    assert "a" in twice.reason
+    for text in (b'{\n"a": 1\n}\n{\n"b": 2\n}', b'{\n"a": NaN1\n}', b'{\n"a": "\xff"\n}'):
+        found = _read(text, size)
+        assert found[0][0] == 1
+        assert isinstance(found[0][1], Bad)
+    long = json.dumps({"a": "b" * 100, "c": 1}, indent=0).encode()
+    assert isinstance(_read(long, size, max_event_bytes=50)[0][1], Bad)
+
+
+def test_a_bad_first_line_costs_one_line() -> None:
+    """Lines behind one that was cut off are events all the same."""
+    found = _read(b'{"a":\n{"b":1}\n{"c":2}\n')
+    assert isinstance(found[0][1], Bad)
+    assert found[1:] == [(2, {"b": 1}), (3, {"c": 2})]
+
+
 def test_an_array_comes_by_item() -> None:
     """However it is laid out; items are numbered from 1."""
     for text in ("[1,{},[2]]", " \n[\n 1 ,\n\t{} , [2]\r\n]\n\n", "[1\n,\n{}\n,[2]]"):

@@ -140,6 +140,11 @@ def _what_it_does(step: StepSource, told: _Told) -> None:
         told.add("action-and-run", step.spot.keys["run"], f"step {step.id} has action and run", "keep one of them")
     elif step.action is None and step.run is None and not step.abstract and step.faulty.isdisjoint(_DOING):
         told.add("missing-key", step.spot, f"step {step.id} has neither action nor run", "add action: NAME")
+    elif step.action == "run" and step.run is None and step.faulty.isdisjoint(_DOING):
+        message = f"step {step.id} does not say what it runs"
+        told.add(
+            "missing-key", step.at("action"), message, "write run: [program, argument] in the place of action: run"
+        )
 
 
 def _abstract(step: StepSource, source: ProcessSource, told: _Told) -> None:

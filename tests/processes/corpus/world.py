@@ -11,7 +11,7 @@ from context_plane.processes.registry.handler import Action, Gate
 
 PLAIN = (
     "read_ci_log find_relevant_code analyze_failure write_code run_tests commit_and_push send_notification "
-    "analyze_requirements read_bug_report write_fix read_feature_spec write_feature remember"
+    "analyze_requirements read_bug_report write_fix read_feature_spec write_feature remember run"
 ).split()
 TOPICS = (
     "engineering/testing project/ci_pipeline team/notification_preferences engineering/pull_request "

@@ -18,7 +18,7 @@ SHAPES = (
 ).split()
 BEYOND = {
     # What is missing depends on other keys, and what is zero in a unit is still zero.
-    "missing-key-action", "missing-key-run",
+    "missing-key-action", "missing-key-command", "missing-key-run",
     # One of several documents.
     "unknown-document-second",
 }  # fmt: skip
