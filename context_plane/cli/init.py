@@ -1,4 +1,5 @@
-"""`cortex init`: a small home with every setting commented, one spec, one mapping, one topic, and data to try them on.
+"""`cortex init`: a small home with every setting commented, one spec, one mapping, one topic, one process, and data to
+try them on.
 
 The files are in the folder `home` beside this module; they are copied as they are.
 """
@@ -23,7 +24,7 @@ from context_plane.errors import InputError
 @click.argument("folder", metavar="[DIR]", required=False)
 @json_option
 def command(folder: str | None, as_json: bool) -> None:
-    """Create a home with a commented plane.toml, a context spec, a source mapping, a topic and example data."""
+    """Create a home with a commented plane.toml, a context spec, a source mapping, a topic, a process and some data."""
     from context_plane.config import HOME
 
     given = folder or os.environ.get(HOME) or ".context-plane"

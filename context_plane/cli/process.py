@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from context_plane.cli import actions
 from context_plane.cli.failures import NO
 from context_plane.cli.options import json_option, open_existing, open_plane, tenant_option
 from context_plane.cli.output import echo_json, note, say, table
@@ -391,3 +392,6 @@ def _kind(each: LinkedProcess) -> str:
 
 def _count(number: int, one: str, several: str = "") -> str:
     return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+command.add_command(actions.command)

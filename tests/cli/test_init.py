@@ -17,6 +17,7 @@ FILES = [
     "examples/events.jsonl",
     "knowledge/sales/upgrades.md",
     "plane.toml",
+    "processes/note_limit.yaml",
     "sources/deals.yaml",
 ]
 
@@ -41,6 +42,16 @@ def test_another_folder_than_the_environments_must_be_exported(cortex: Shell, tm
     """Otherwise the next commands would not find it."""
     assert f"export CONTEXT_PLANE_HOME={tmp_path / 'b'}" in cortex("init", tmp_path / "b").stdout
     assert "export" not in cortex("init").stdout
+
+
+def test_the_process_runs(cortex: Shell) -> None:
+    """On the example data, as its file says."""
+    cortex("init")
+    cortex("ingest", cortex.home / "examples" / "events.jsonl", "--tenant", "acme")
+    assert cortex("process", "check").exit_code == 0
+    done = cortex("process", "run", "note_limit", "--tenant", "acme", "--entity", "customer/c-42")
+    assert done.exit_code == 0, done.stdout
+    assert "All 25 seats are taken" in done.stdout
 
 
 def test_the_examples_are_valid(cortex: Shell) -> None:

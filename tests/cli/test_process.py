@@ -108,6 +108,35 @@ def test_a_version_is_immutable_until_it_is_amended(cortex: Shell, folder: Path)
     assert re.search(r"error: version 2 of change was run by acme\.[0-9a-f]{24}", done.stderr)
 
 
+def test_actions_lists_what_steps_may_do(cortex: Shell, folder: Path) -> None:
+    """Built in, of Python files and declared in YAML, each with its inputs and where it comes from; one as a whole."""
+    (folder / "build.yaml").write_text(
+        "action: build\ndescription: Builds it. Slowly.\n"
+        "inputs: {target: {type: text}, jobs: {type: integer, default: 2}}\n"
+        "keyed: true\nrun: [make, '${inputs.target}', '-j${inputs.jobs}']\n---\ngate: ready\nrun: [test, -f, ready]\n"
+    )
+    rows = {line.split()[0]: line for line in cortex("process", "actions").stdout.splitlines() if line}
+    assert rows["build"].split() == ["build", "target", "[jobs]", "build.yaml:1:9", "Builds", "it"]
+    assert "built in" in rows["remember"]
+    assert "acts.py:" in rows["tell"]
+    assert "build.yaml:" in rows["ready"]
+    assert {"execution_context_exists", "open_gate"} <= rows.keys()
+    found = cortex.json("process", "actions", "build")
+    assert found["actions"][0]["inputs"]["jobs"]["default"] == 2
+    assert found.keys() == {"actions"}
+    assert cortex("process", "actions", "build").stdout.splitlines() == [
+        "action build  (build.yaml:1:9)",
+        "  Builds it. Slowly.",
+        "  input target: text, required",
+        "  input jobs: integer, by default 2",
+        "  keyed true",
+        '  run ["make","${inputs.target}","-j${inputs.jobs}"]',
+    ]
+    done = cortex("process", "actions", "biuld")
+    assert done.exit_code == 2
+    assert "did you mean build?" in done.stderr
+
+
 def test_list_inspect_find_history_and_diff(cortex: Shell, folder: Path) -> None:
     assert [each["process"] for each in cortex.json("process", "list")] == ["change", "change_bug", "change_other"]
     assert "change_bug" in cortex("process", "list").stdout
