@@ -34,6 +34,8 @@ class RunStep:
 
     step: LinkedStep
     attempt: int
+    retries: int
+    """How many repetitions are left if this attempt fails."""
     repeated: bool
     """Whether an attempt was cut off, so that its effects may have happened."""
 
@@ -64,7 +66,9 @@ def decide(execution: Execution, session: int) -> Decision:
         return gate
     if (step.breakpoint or step.id in execution.breakpoints) and execution.passed_breakpoint != step.id:
         return Pause(step)
-    return RunStep(step, execution.attempts.get(step.id, 0) + 1, execution.cut_off == step.id)
+    made = execution.attempts.get(step.id, 0)
+    left = step.retries.max - (made - execution.spent.get(step.id, 0))
+    return RunStep(step, made + 1, left, execution.cut_off == step.id or step.id in execution.interrupted)
 
 
 def _open_gate(

@@ -25,6 +25,10 @@ POLITE: Final = 2.5
 GRACE: Final = 3.0
 """Seconds that it has to end after that."""
 _POLL: Final = 0.1
+_DEPTH: Final = 6
+"""How much deeper than itself an output is nested where it is kept."""
+_MOST_SAID: Final = 20_000
+"""Characters of an exception's text."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,17 @@ def call(
     box = _Box()
     thread = threading.Thread(target=box.fill, args=(handler,), name="step", daemon=True)
     thread.start()
-    why = _wait(box.done, begun, timeout, wanted)
+    try:
+        why = _wait(box.done, begun, timeout, wanted)
+    except BaseException:  # whoever is interrupted here leaves no handler behind that works on
+        _ended(thread, box, stop)
+        raise
     if why and not _ended(thread, box, stop):
         told = f"{why}, and the handler did not end within {GRACE:g} s of being told; it may still be running"
         return Handled(None, told, False, why == _CANCELLED, time.monotonic() - begun)
     seconds = time.monotonic() - begun
-    if why and not (box.returned and why != _CANCELLED):
+    late = bool(why) and why != _CANCELLED and box.returned
+    if why and not late:  # what came a moment too late is what was asked for
         # What there is to see of it, such as what a command had printed.
         seen = clean(getattr(box.error, "output", None))
         return Handled(seen, why, why != _CANCELLED, why == _CANCELLED, seconds)
@@ -106,20 +115,34 @@ def _ended(thread: threading.Thread, box: _Box, stop: threading.Event) -> bool:
     return box.done.wait(GRACE)
 
 
+def _wrapped(value: Any, times: int) -> Any:
+    for _ in range(times):
+        value = [value]
+    return value
+
+
 def _told(error: BaseException) -> tuple[str, bool]:
     """What an error says, and whether a repetition may help."""
     if isinstance(error, CancelledStep):
         return "the handler was stopped", True
     if isinstance(error, ContextPlaneError):
-        return str(error), bool(getattr(error, "retryable", not isinstance(error, InputError)))
-    text = str(error).strip()
+        return clean(str(error)[:_MOST_SAID]), bool(getattr(error, "retryable", not isinstance(error, InputError)))
+    text = clean(_said(error)).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__, True
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)[:_MOST_SAID]
+    except Exception:  # noqa: BLE001 - an exception whose text fails is still the handler's failure
+        return ""
 
 
 def _checked(output: Any, most: int, seconds: float) -> Handled:
     """The output as JSON that the log takes, or the failure that it is none."""
     try:
-        written = canonical(output)
+        # As deep as it will be in its record and in the record's event.
+        written = canonical(_wrapped(output, _DEPTH))[_DEPTH:-_DEPTH]
         size = len(written)
     except (InputError, RecursionError) as error:
         what = error.what if isinstance(error, InputError) else "it is nested too deep"

@@ -87,15 +87,20 @@ class Execution:
     """By id, in the order in which they were done."""
     attempts: Mapping[str, int] = field(default_factory=dict)
     """Attempts of the step that is not over: those that failed or were cut off."""
+    spent: Mapping[str, int] = field(default_factory=dict)
+    """Of these, attempts before somebody last let the execution go on: they take nothing from its retries."""
     failures: Mapping[str, tuple[Mapping[str, Any], ...]] = field(default_factory=dict)
     cut_off: str | None = None
     """The step that had begun and of which nothing more was recorded."""
+    interrupted: frozenset[str] = frozenset()
+    """Steps that are not done and of which an attempt was cut off, however the execution went on since."""
     paused_before: str | None = None
     pause: Mapping[str, Any] = field(default_factory=dict)
     """What a pause shows: context, inputs."""
     edit: Mapping[str, Any] = field(default_factory=dict)
     """What a resume changed for the step it goes on with."""
     passed_breakpoint: str | None = None
+    """The step whose breakpoint was passed; it need not be passed again as long as the step is not done."""
     due: int = 0
     """When the step that failed is to be repeated, microseconds."""
     delay: float = 0.0
@@ -148,6 +153,8 @@ def after(execution: Execution, record: Record) -> Execution:
         what = f"record {record.seq} ({record.kind}) cannot follow record {execution.seq - 1}"
         raise Corrupt(what, where=execution.id, remedy="restore the state or the log")
     now = replace(execution, seq=record.seq + 1, updated=max(execution.updated, record.at))
+    if now.cut_off is not None and record.kind not in _OF_AN_ATTEMPT:
+        now = replace(now, interrupted=now.interrupted | {now.cut_off})
     return _TAKE[record.kind](now, record.body, record.at)
 
 
@@ -191,10 +198,10 @@ def _step(now: Execution, body: Mapping[str, Any], at: int) -> Execution:
         body["model"], body["inputs"], tuple(body["lines"]), body["seconds"], at, now.failures.get(id, ()),
     )  # fmt: skip
     others = {name: each for name, each in now.steps.items() if name != id}
-    return replace(
-        now, status="running", steps={**others, id: result}, cut_off=None, due=0, edit={}, paused_before=None,
-        passed_breakpoint=None,
-    )  # fmt: skip
+    now = replace(now, status="running", steps={**others, id: result}, cut_off=None, due=0, paused_before=None)
+    if result.status == "failed":  # what somebody gave it, and what it was, is its own until it is done
+        return replace(now, attempts={**now.attempts, id: body["attempt"]})
+    return replace(now, edit={}, passed_breakpoint=None, interrupted=now.interrupted - {id})
 
 
 def _paused(now: Execution, body: Mapping[str, Any], _: int) -> Execution:
@@ -202,17 +209,25 @@ def _paused(now: Execution, body: Mapping[str, Any], _: int) -> Execution:
 
 
 def _resumed(now: Execution, body: Mapping[str, Any], _: int) -> Execution:
-    failed = {name: each for name, each in now.steps.items() if each.status == "done"}
+    done = {name: each for name, each in now.steps.items() if each.status == "done"}
+    failures = dict(now.failures)
+    for each in now.steps.values():
+        if each.status == "failed":
+            last = {"error": each.error, "seconds": each.seconds, "attempt": each.attempts}
+            failures[each.id] = (*failures.get(each.id, ()), last)
     return replace(
-        now, status="running", reason="", steps=failed, edit=body["edit"], paused_before=None, pause={},
-        passed_breakpoint=now.paused_before, due=0,
+        now, status="running", reason="", steps=done, failures=failures, spent=dict(now.attempts),
+        edit={**now.edit, **body["edit"]}, paused_before=None, pause={},
+        passed_breakpoint=now.paused_before or now.passed_breakpoint, due=0,
     )  # fmt: skip
 
 
 def _finished(now: Execution, body: Mapping[str, Any], _: int) -> Execution:
-    return replace(now, status=body["status"], reason=body["reason"], cut_off=None, paused_before=None)
+    return replace(now, status=body["status"], reason=body["reason"], paused_before=None)
 
 
+_OF_AN_ATTEMPT: Final = ("attempt", "step")
+"""Records that say how an attempt ended; any other after its beginning says that it was cut off."""
 _TAKE: Final = {
     "gate": _gate, "began": _began, "attempt": _attempt, "step": _step, "paused": _paused, "resumed": _resumed,
     "finished": _finished,

@@ -18,6 +18,7 @@ from context_plane.processes.engine.handling import Handled, call
 from context_plane.processes.linked import Command, LinkedGate, LinkedStep
 from context_plane.processes.references import fill, fill_known, fill_text
 from context_plane.processes.registry.handler import GateCall, Step, Verdict
+from context_plane.processes.registry.printed import clean
 
 if TYPE_CHECKING:
     from context_plane.processes.engine.ports import Ports
@@ -61,9 +62,11 @@ def workspace_of(execution: Execution, ports: Ports) -> Path:
     return folder
 
 
-def evaluate(execution: Execution, gate: LinkedGate, step: str | None, ports: Ports) -> tuple[Verdict, Any, float]:
-    """The verdict of a gate, its inputs and the seconds it took. A gate that raises, hangs or is not registered is
-    closed, with the reason."""
+def evaluate(
+    execution: Execution, gate: LinkedGate, step: str | None, ports: Ports, wanted: Callable[[], bool] = lambda: False
+) -> tuple[Verdict, Any, float]:
+    """The verdict of a gate, its inputs and the seconds it took. A gate that raises, hangs, is stopped because of
+    `wanted` or is not registered is closed, with the reason."""
     begun = time.monotonic()
     inputs: Any = None
     try:
@@ -72,10 +75,10 @@ def evaluate(execution: Execution, gate: LinkedGate, step: str | None, ports: Po
         own = scope | {"inputs": {**execution.inputs, **inputs}}  # as a command's references mean them
         gating = GateCall(**_common(execution, inputs, ports), step=step, run=_filled(gate.run, own))
         handler = _gate_handler(gate, ports)
-        handled = call(lambda: _judged(handler(gating)), GATE_SECONDS, threading.Event(), lambda: False, 1 << 20)
+        handled = call(lambda: _judged(handler(gating)), GATE_SECONDS, threading.Event(), wanted, 1 << 20)
         verdict = Verdict(False, f"the gate failed: {handled.error}") if handled.error else Verdict(**handled.output)
     except ContextPlaneError as error:
-        verdict = Verdict(False, f"the gate cannot be evaluated: {error}")
+        verdict = Verdict(False, clean(f"the gate cannot be evaluated: {error}"))
     return verdict, inputs, time.monotonic() - begun
 
 
@@ -99,7 +102,7 @@ def attempt(execution: Execution, step: LinkedStep, number: int, ports: Ports, w
         given = replace(given, ask=_asking(given, step, ports, tried))
         tried.handled = call(lambda: handler(given), step.timeout, stop, wanted, ports.settings.output_kb << 10)
     except ContextPlaneError as error:
-        tried.handled = Handled(None, str(error), bool(getattr(error, "retryable", False)))
+        tried.handled = Handled(None, clean(str(error)), bool(getattr(error, "retryable", False)))
     return tried
 
 
@@ -112,7 +115,7 @@ def preview(execution: Execution, step: LinkedStep, ports: Ports) -> Tried:
         if shown is not None and tried.context is not None:
             tried.context = {**tried.context, "text": shown.text}
     except ContextPlaneError as error:
-        tried.handled = Handled(None, str(error), False)
+        tried.handled = Handled(None, clean(str(error)), False)
     return tried
 
 
@@ -156,12 +159,20 @@ def _shown_state(execution: Execution, step: LinkedStep) -> dict[str, Any]:
 
 
 def _common(execution: Execution, inputs: Any, ports: Ports) -> dict[str, Any]:
+    """What handlers are called with. Values are theirs: what they do to them is not done to the execution."""
     return {
         "tenant": execution.tenant, "execution": execution.id, "process": execution.process.name,
-        "entity": execution.entity, "inputs": inputs, "event": execution.event, "arguments": execution.inputs,
-        "outputs": execution.outputs, "workspace": workspace_of(execution, ports), "plane": ports.plane,
-        "settings": ports.settings,
+        "entity": execution.entity, "inputs": _own(inputs), "event": _own(execution.event),
+        "arguments": _own(execution.inputs), "outputs": _own(execution.outputs),
+        "workspace": workspace_of(execution, ports), "plane": ports.plane, "settings": ports.settings,
     }  # fmt: skip
+
+
+def _own(value: Any) -> Any:
+    """A copy of a JSON value, all the way down."""
+    if isinstance(value, Mapping):
+        return {key: _own(each) for key, each in value.items()}
+    return [_own(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _step_call(execution: Execution, step: LinkedStep, number: int, ports: Ports, tried: Tried) -> Step:
@@ -176,7 +187,7 @@ def _step_call(execution: Execution, step: LinkedStep, number: int, ports: Ports
 def _logging(tried: Tried) -> Callable[[str], None]:
     def log(line: str) -> None:
         if len(tried.lines) < 1_000:
-            tried.lines.append(str(line)[:2_000])
+            tried.lines.append(clean(str(line)[:2_000]))
 
     return log
 

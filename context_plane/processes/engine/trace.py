@@ -102,7 +102,7 @@ def _step(execution: Execution, step: LinkedStep) -> list[str]:
 def _waiting(execution: Execution, step: LinkedStep) -> str:
     if execution.paused_before == step.id:
         return "paused"
-    if execution.cut_off == step.id:
+    if execution.cut_off == step.id or step.id in execution.interrupted:
         return "had begun and was cut off"
     return "not run" if execution.over else "to come"
 

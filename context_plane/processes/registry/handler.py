@@ -172,5 +172,5 @@ class StepFailure(ContextPlaneError):
         self.output = output
 
 
-class CancelledStep(Exception):
+class CancelledStep(BaseException):  # noqa: N818 - no error: `except Exception` must not swallow it
     """Raised inside a handler's thread when its time is over or the run is cancelled."""
