@@ -5,6 +5,7 @@ Here belong identity, acceptance, and what may be asked of an execution from out
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import uuid
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from context_plane.processes.linked import LinkedProcess
 
 GOING: Final = ("accepted", "running")
+_CANCELLABLE: Final = (*GOING, "paused", "halted", "failed")
 _log: Final = logging.getLogger(telling.LOGGER)
 _BEATS: Final = 3
 """How often a lease is renewed while it lasts."""
@@ -65,6 +67,8 @@ class Engine:
         self._sealer = Sealer(self.journal, ports)
         self._database = database
         self._open: dict[str, Session] = {}
+        self._kept: list[Session] = []
+        """Ended, but their leases could not be given back yet."""
         self._beat: threading.Thread | None = None
         self._closed = threading.Event()
         self._guard = threading.Lock()
@@ -120,11 +124,15 @@ class Engine:
         session = Session(execution, head, token, self._ports, self.journal, self._leases, self._told)
         with self._guard:
             self._open[id] = session
-            if self._beat is None:
-                self._closed.clear()
-                self._beat = threading.Thread(target=self._renew, name="leases", daemon=True)
-                self._beat.start()
+            self._start_beat()
         return session
+
+    def _start_beat(self) -> None:
+        """Under the guard: lets leases be renewed, and given back that could not be."""
+        if self._beat is None:
+            self._closed.clear()
+            self._beat = threading.Thread(target=self._renew, name="leases", daemon=True)
+            self._beat.start()
 
     def held(self, id: str) -> Session | None:
         """The session that this engine holds on an execution."""
@@ -134,8 +142,15 @@ class Engine:
     def finish(self, session: Session) -> None:
         """Ends a session."""
         with self._guard:
-            self._open.pop(session.execution.id, None)
-        session.close()
+            self._open.pop(session.id, None)
+        try:
+            session.close()
+        finally:
+            if not session.given_back:
+                with self._guard:
+                    self._kept.append(session)
+                    self._start_beat()
+        self._cancel_if_wanted(session)
 
     def run(self, id: str) -> Execution:
         """Runs an execution until it is over or waits for somebody."""
@@ -224,15 +239,13 @@ class Engine:
         self._closed.set()
         if beat is not None:
             beat.join()
-        try:
-            for session in sessions:
-                session.close()
-            self._sealer.close()
-        except ContextPlaneError as error:
-            # What is not sealed stays in the state, durable, for whoever has it open next.
-            _log.warning("records of executions wait to be sealed: %s", error)
-        finally:
-            self._worker.leave()
+        for each in [*(session.close for session in sessions), self._sealer.close]:
+            try:
+                each()
+            except ContextPlaneError as error:
+                # What is not sealed stays in the state, durable, for whoever has it open next.
+                _log.warning("records of executions wait to be sealed: %s", error)
+        self._worker.leave()
 
     def _accepted(self, wish: Wish, id: str) -> tuple[str, Record, str]:
         """The first record of an execution, and its entity."""
@@ -286,16 +299,32 @@ class Engine:
 
     def _want(self, id: str, what: str) -> Head:
         head = self.head(id)
-        if head.status not in (*GOING, "paused", "halted", "failed"):
+        if what == "paused" and head.status == "paused":
+            return head
+        if head.status not in (_CANCELLABLE if what == "cancelled" else GOING):
             raise Conflict(f"execution {id} is {head.status}", where=what, remedy="there is nothing left to do")
         self.journal.want(head.tenant, id, what)
         if what == "cancelled" and self._leases.orphaned(head.tenant, id):
-            session = self.open(id)
-            try:
-                session.cancel()
-            finally:
-                self.finish(session)
+            self._cancel(id)
         return self.head(id)
+
+    def _cancel(self, id: str) -> None:
+        session = self.open(id)
+        try:
+            if session.execution.status in _CANCELLABLE:
+                session.cancel()
+        finally:
+            self.finish(session)
+
+    def _cancel_if_wanted(self, session: Session) -> None:
+        """A wish that came when the execution had stopped already and its lease was not given back yet: whoever wished
+        it saw it held, and left it to whoever held it."""
+        if session.execution.status not in ("paused", "halted", "failed"):
+            return
+        with contextlib.suppress(ContextPlaneError):  # another worker was faster, or the state does not answer
+            head = self.journal.head(session.execution.tenant, session.id)
+            if head is not None and head.wanted == "cancelled":
+                self._cancel(session.id)
 
     def _check_models(self, process: LinkedProcess) -> None:
         """A run that would ask a model is refused where there is none."""
@@ -314,12 +343,25 @@ class Engine:
         pause = self._ports.settings.lease_seconds / _BEATS
         while not self._closed.wait(pause):
             with self._guard:
+                kept, self._kept = self._kept, []
+            still = [each for each in kept if not each.give_back()]
+            with self._guard:
+                self._kept += still
                 sessions = list(self._open.values())
-                if not sessions:
+                if not sessions and not self._kept:
                     self._beat = None  # under the guard: whoever opens one now starts another
                     return
             for session in sessions:
-                session.renew()
+                try:
+                    mine = session.renew()
+                except Exception as error:  # noqa: BLE001 - a lease that is not renewed must not keep others from being
+                    _log.warning("the lease of %s was not renewed, and will be tried again: %s", session.id, error)
+                    continue
+                if not mine:
+                    _log.warning("%s was taken over by another worker: what runs of it here is stopped", session.id)
+                    with self._guard:
+                        if self._open.get(session.id) is session:
+                            del self._open[session.id]
 
 
 def _entity(wish: Wish, inputs: Mapping[str, Any], id: str) -> str:

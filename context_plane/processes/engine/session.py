@@ -52,6 +52,12 @@ class Session:
         self._wanted = head.wanted
         self._asked = time.monotonic()
         self._lost = False
+        self.given_back = False
+
+    @property
+    def id(self) -> str:
+        """The execution's."""
+        return self._head.id
 
     def run(self) -> Execution:
         """Goes on until the execution is over, or waits for somebody."""
@@ -107,7 +113,18 @@ class Session:
         try:
             self.flush()
         finally:
+            self.give_back()
+
+    def give_back(self) -> bool:
+        """Ends the lease; whether that is done. Where the state does not answer it is not, which is no reason for what
+        was run to count as failed: whoever asks again later ends it."""
+        try:
             self._leases.give_back(self._head.tenant, self._head.id, self._token)
+        except ContextPlaneError as error:
+            _log.warning("the lease of %s was not given back, and will be tried again: %s", self._head.id, error)
+            return False
+        self.given_back = True
+        return True
 
     def renew(self) -> bool:
         """Holds the lease for longer; whether it still is this worker's. Where it is not, what runs is stopped."""
