@@ -174,7 +174,7 @@ def _origins(settings: Settings) -> Iterator[Check]:
 
 
 def _without_password(settings: Settings) -> str:
-    from context_plane.store.state.database import shown
+    from context_plane.store.state.failures import shown
 
     return shown(settings.state_url)
 

@@ -8,23 +8,23 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import uuid
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import Conflict, ContextPlaneError, Infeasible, InputError, NotFound
 from context_plane.processes.engine import telling
-from context_plane.processes.engine.identity import cause_of, event_cause, execution_id, split
+from context_plane.processes.engine.identity import call_cause, cause_of, event_cause, execution_id, key_cause, split
 from context_plane.processes.engine.inputs import checked
 from context_plane.processes.engine.journal import Head, Journal
 from context_plane.processes.engine.ports import Ports
 from context_plane.processes.engine.records import Record
-from context_plane.processes.engine.sealing import Sealer
+from context_plane.processes.engine.sealer import Sealer
 from context_plane.processes.engine.session import Session
 from context_plane.processes.engine.state import RESUMABLE, Execution, fold
 from context_plane.processes.references import fill_text
-from context_plane.store.state.database import Database, shown
+from context_plane.store.state.database import Database
+from context_plane.store.state.failures import shown
 from context_plane.store.state.leases import Leases
 from context_plane.store.state.workers import Worker
 
@@ -78,36 +78,35 @@ class Engine:
 
         Raises `InputError` for inputs that do not fit, `Infeasible` for what cannot be run here."""
         process = wish.process
-        if process.abstract:
-            raise InputError(
-                f"process {process.name} is abstract", where=process.label, remedy="run one that extends it"
-            )
+        _check_runnable(process)
         self._check_models(process)
-        cause, causing = self._cause(wish)
-        id = execution_id(wish.tenant, process.name, process.version, cause)
+        cause = _cause(wish)
         if wish.event is not None or wish.key is not None:
-            held = self._held(wish.tenant, cause_of(wish.tenant, process.name, cause) if causing else id)
-            if held is not None:
-                return held, False
-        _, record, entity = self._accepted(wish, id)
+            found = self._recall(wish.tenant, cause_of(wish.tenant, process.name, cause))
+            if found is not None:
+                return found, False
+        id = execution_id(wish.tenant, process.name, process.version, cause)
+        record, entity = self._accepted(wish, id)
         at = record.at
         head = Head(wish.tenant, id, process.name, process.version, process.digest, entity, "accepted", at, at)
-        new = self.journal.create(head, [record])
+        head, new = self.journal.create(head, [record])
         if new:
             telling.record(fold(id, [record]), record)
             self._sealer.tell()
-        return self.journal.head(wish.tenant, id) or head, new
+        return head, new
 
     def known(self, tenant: str, process: str, event: Mapping[str, Any]) -> bool:
         """Whether an event has set off a process, in whatever version."""
-        return self._held(tenant, cause_of(tenant, process, event_cause(event["source"], event["id"]))) is not None
+        return self._recall(tenant, cause_of(tenant, process, event_cause(event["source"], event["id"]))) is not None
 
     def dry_run(self, wish: Wish) -> DryRun:
         """What a run would do, without its handlers; nothing is recorded. Raises what `accept` does, but for missing
         models."""
         from context_plane.processes.engine.dry import dry_run
 
-        id, record, _ = self._accepted(wish, execution_id(wish.tenant, wish.process.name, wish.process.version, "dry"))
+        _check_runnable(wish.process)
+        id = execution_id(wish.tenant, wish.process.name, wish.process.version, "dry")
+        record, _ = self._accepted(wish, id)
         return dry_run(id, record, self._ports)
 
     def open(self, id: str) -> Session:
@@ -117,7 +116,7 @@ class Engine:
         token = self._leases.take(tenant, id)
         try:
             head = self.head(id)
-            execution = fold(id, self.journal.records(tenant, id))
+            execution = fold(id, self._whole(tenant, id))
         except BaseException:
             self._leases.give_back(tenant, id, token)
             raise
@@ -189,7 +188,7 @@ class Engine:
     def head(self, id: str) -> Head:
         """Where an execution stands. Raises `NotFound`, `InputError`."""
         tenant, _ = split(id)
-        found = self._held(tenant, id)
+        found = self._recall(tenant, id)
         if found is None:
             remedy = f"cortex process list --runs {tenant} shows those that there are"
             raise NotFound(f"there is no execution {id}", where=f"tenant {tenant}", remedy=remedy)
@@ -203,7 +202,7 @@ class Engine:
             known = {head.id for head in self.journal.heads(tenant)}
             for id in self._ports.sealed_ids(tenant):
                 if id not in known:
-                    self._held(tenant, id)
+                    self._recall(tenant, id)
         return self.journal.heads(tenant, statuses, process, limit)
 
     def execution(self, id: str) -> Execution:
@@ -247,12 +246,9 @@ class Engine:
                 _log.warning("records of executions wait to be sealed: %s", error)
         self._worker.leave()
 
-    def _accepted(self, wish: Wish, id: str) -> tuple[str, Record, str]:
+    def _accepted(self, wish: Wish, id: str) -> tuple[Record, str]:
         """The first record of an execution, and its entity."""
         process = wish.process
-        if process.abstract:
-            what = f"process {process.name} is abstract"
-            raise InputError(what, where=process.label, remedy="run one that extends it")
         ids = [step.id for step in process.steps]
         for unknown in sorted(set(wish.breakpoints) - set(ids)):
             remedy = f"its steps are: {', '.join(ids)}"
@@ -265,37 +261,39 @@ class Engine:
             "event": self._ports.redact(wish.event), "known_at": self._ports.number(wish.tenant),
             "digest": process.digest, "breakpoints": list(wish.breakpoints),
         }  # fmt: skip
-        return id, Record(0, "accepted", self._ports.clock(), body), entity
+        return Record(0, "accepted", self._ports.clock(), body), entity
 
     def _told(self, execution: Execution, record: Record) -> None:
         telling.record(execution, record)
         self._sealer.tell()
 
-    def _cause(self, wish: Wish) -> tuple[str, bool]:
-        """What identifies the cause, and whether it is an event, which is run once whatever the version."""
-        if wish.key is not None:
-            return f"key\0{wish.key}", False
-        if wish.event is not None:
-            return event_cause(wish.event["source"], wish.event["id"]), True
-        return f"call\0{uuid.uuid4().hex}", False
-
-    def _held(self, tenant: str, prefix: str) -> Head | None:
-        """An execution by its id or by how that begins: from the state, or brought back into it from the log."""
-        found = self.journal.like(tenant, prefix)
+    def _recall(self, tenant: str, start: str) -> Head | None:
+        """An execution of an id, or of a cause by how the ids of its executions begin: where only the log has it, its
+        head is brought back into the state. `None` for one that is nowhere, or was erased."""
+        found = self.journal.like(tenant, start)
         if found is not None:
             return found
-        id = self._ports.sealed_like(tenant, prefix)
-        if id is None:
+        id = self._ports.sealed_like(tenant, start)
+        records = [] if id is None else self._ports.sealed(tenant, id)
+        if id is None or not records:
             return None
-        records = self._ports.sealed(tenant, id)
         told = fold(id, records)
         process = told.process
         head = Head(
             tenant, id, process.name, process.version, process.digest, told.entity, told.status, told.created,
             told.updated,
         )  # fmt: skip
-        self.journal.create(head, records, sealed=1)
-        return self.journal.head(tenant, id)
+        # A worker of the state that was lost may be there still, and gates that passed hold for his turn: its token
+        # must not be given again. It is one of a gate, or one of the turns, of which each that mattered has a record.
+        return self.journal.restore(head, max([len(records), *(gate.session for gate in told.gates)]))
+
+    def _whole(self, tenant: str, id: str) -> list[Record]:
+        """All records of an execution that this worker has, in the state, so that more can follow them."""
+        records = self.journal.records(tenant, id)
+        if not records:
+            self.journal.bring_back(tenant, id, self._ports.sealed(tenant, id))
+            records = self.journal.records(tenant, id)
+        return records
 
     def _want(self, id: str, what: str) -> Head:
         head = self.head(id)
@@ -362,6 +360,21 @@ class Engine:
                     with self._guard:
                         if self._open.get(session.id) is session:
                             del self._open[session.id]
+
+
+def _check_runnable(process: LinkedProcess) -> None:
+    if process.abstract:
+        what = f"process {process.name} is abstract"
+        raise InputError(what, where=process.label, remedy="run one that extends it")
+
+
+def _cause(wish: Wish) -> str:
+    """What identifies the cause of an execution, so that it is run once whatever the version."""
+    if wish.key is not None:
+        return key_cause(wish.key)
+    if wish.event is not None:
+        return event_cause(wish.event["source"], wish.event["id"])
+    return call_cause()
 
 
 def _entity(wish: Wish, inputs: Mapping[str, Any], id: str) -> str:

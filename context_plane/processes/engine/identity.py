@@ -1,13 +1,15 @@
 """Identity: which execution an event, a process and a version make (architecture, "The asset graph").
 
-The first part of an id says event and process, the second the version: the same event is not run again when a process
-gets a new version, and whoever looks for what an event set off finds it by the first part alone.
+The first part of an id says cause and process, the second the version: the same event, or the same key that a caller
+gave, is not run again when a process gets a new version, and whoever looks for what an event set off finds it by the
+first part alone.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from typing import Final
 
 from context_plane.errors import InputError
@@ -23,7 +25,7 @@ def cause_of(tenant: str, process: str, cause: str) -> str:
 
 
 def execution_id(tenant: str, process: str, version: int, cause: str) -> str:
-    """The id of the execution. `cause` is what identifies the event, or the key that a caller gave."""
+    """The id of the execution. `cause` is what `event_cause`, `key_cause` or `call_cause` says."""
     prefix = cause_of(tenant, process, cause)
     return f"{prefix}{_hash(prefix, str(version))[:8]}"
 
@@ -40,6 +42,16 @@ def split(id: str) -> tuple[str, str]:
 def event_cause(source: str, id: str) -> str:
     """What identifies an event as a cause."""
     return f"event\0{source}\0{id}"
+
+
+def key_cause(key: str) -> str:
+    """What identifies a caller's key as a cause."""
+    return f"key\0{key}"
+
+
+def call_cause() -> str:
+    """A call that is the cause of its own execution and of no other."""
+    return f"call\0{uuid.uuid4().hex}"
 
 
 def _hash(*parts: str) -> str:

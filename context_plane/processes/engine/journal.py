@@ -7,122 +7,92 @@ cannot add to it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from context_plane.errors import Conflict, NotFound
+from context_plane.errors import Conflict
+from context_plane.processes.engine.heads import Head, Heads, executions_table, of, select_heads
+from context_plane.processes.engine.identity import CAUSE
 from context_plane.processes.engine.records import Record
 from context_plane.store.faults import reach
-from context_plane.store.state.database import Database
+from context_plane.store.state.database import insert_absent
 from context_plane.store.state.tables import metadata
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Insert, Select, Table, Update
+    from sqlalchemy import ColumnElement, Connection, Insert, Select, Table, Update
+
+__all__ = ["Head", "Journal"]
+_MOST_UNSEALED: Final = 8 << 20
+"""Characters of records that are read to be sealed at once, and one record more."""
 
 
-@dataclass(frozen=True)
-class Head:
-    """Where an execution stands."""
-
-    tenant: str
-    id: str
-    process: str
-    version: int
-    digest: str
-    entity: str
-    status: str
-    created: int
-    updated: int
-    wanted: str = ""
-    """What somebody asked for: ``cancelled`` or ``paused``."""
-
-
-class Journal:
+class Journal(Heads):
     """The executions of one operational state."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def create(self, head: Head, records: Sequence[Record], sealed: int = 0) -> bool:
-        """Adds an execution with its first records, if it is not there yet; whether it was added.
-
-        `sealed` is 1 for records that come out of the log."""
-        from sqlalchemy import insert
-
-        try:
-            with self._database.write() as connection:
-                connection.execute(insert(_executions()).values(**vars(head)))
-                connection.execute(insert(_records()), _rows(head, records, sealed))
-                reach("execution.accepted-written")
-        except Conflict:
-            return False
+    def create(self, head: Head, records: Sequence[Record]) -> tuple[Head, bool]:
+        """Adds an execution with its first records where there is none yet of its cause; the one that is there, and
+        whether it was added. One transaction: whoever comes at the same time gets the same one."""
+        cause, executions = _cause(head.id), executions_table()
+        with self._database.write() as connection:
+            if not _add(connection, head, cause):
+                mine = (executions.c.tenant == head.tenant) & (executions.c.cause == cause)
+                return Head(*connection.execute(select_heads().where(mine)).one()), False
+            connection.execute(_statements().add, _rows(head, records))
+            reach("execution.accepted-written")
         reach("execution.accepted")
-        return True
+        return head, True
+
+    def restore(self, head: Head, token: int) -> Head:
+        """Brings back an execution that only the log has, if nobody else has; its records stay there until somebody
+        goes on with it (`bring_back`). `token` is the last that a worker may have had."""
+        leases = metadata().tables["leases"]
+        with self._database.write() as connection:
+            # An older release may have made two for a cause. The first that is found is the cause's.
+            if not _add(connection, head, _cause(head.id), whole=0):
+                _add(connection, head, None, whole=0)
+            lease = {"tenant": head.tenant, "execution": head.id, "token": token, "worker": "", "until": 0.0}
+            connection.execute(insert_absent(connection, leases).values(lease))
+            return Head(*connection.execute(select_heads().where(of(head.tenant, head.id))).one())
+
+    def bring_back(self, tenant: str, id: str, records: Sequence[Record]) -> None:
+        """Adds the records that the log has of an execution whose own were dropped, so that more can follow them. Needs
+        the execution's lease."""
+        from sqlalchemy import select, update
+
+        mine = of(tenant, id)
+        with self._database.write() as connection:
+            # `forget` holds the head while it looks whether there is a lease, and drops them before or not at all.
+            head = connection.execute(select_heads().where(mine).with_for_update()).one()
+            here = connection.execute(select(_records().c.seq).where(_mine(_records(), tenant, id)).limit(1)).first()
+            if here is None:
+                connection.execute(_statements().add, _rows(Head(*head), records, sealed=1))
+                connection.execute(update(executions_table()).where(mine).values(whole=1))
 
     def append(self, head: Head, token: int, records: Sequence[Record], status: str) -> str:
         """Adds records and the state after them, in one transaction; returns what somebody wants of the execution.
 
-        Raises `Conflict` where the lease is another's, `Infeasible` where there is no room."""
+        Raises `Conflict` where the lease is another's or the records do not follow those that are there, `Infeasible`
+        where there is no room."""
         statements = _statements()
         mine = {"of_tenant": head.tenant, "of_id": head.id}
-        values = {"to_status": status, "to_updated": records[-1].at, "by_token": token}
         with self._database.write() as connection:
-            if not connection.execute(statements.move, mine | values).rowcount:
+            found = connection.execute(statements.look, mine | {"by_token": token}).first()
+            if found is None:
                 raise Conflict(
                     f"execution {head.id} was taken over by another worker", where=f"tenant {head.tenant}",
                     remedy="nothing is lost: it goes on there",
                 )  # fmt: skip
-            connection.execute(statements.add, _rows(head, records, 0))
-            wanted: str = connection.execute(statements.wanted, mine).scalar_one()
+            if found.following != records[0].seq:
+                what = f"record {records[0].seq} of execution {head.id} cannot follow record {found.following - 1}"
+                remedy = "what came between could not be written: resume the execution, and it goes on from there"
+                raise Conflict(what, where=f"tenant {head.tenant}", remedy=remedy)
+            connection.execute(statements.move, mine | {"to_status": status, "to_updated": records[-1].at})
+            connection.execute(statements.add, _rows(head, records))
+            wanted: str = found.wanted
             reach("execution.record-written")
         reach("execution.record-durable")
         return wanted
-
-    def head(self, tenant: str, id: str) -> Head | None:
-        """The head of an execution, `None` for one that is not here."""
-        from sqlalchemy import select
-
-        if not self._database.exists():
-            return None
-        executions = _executions()
-        with self._database.read() as connection:
-            mine = (executions.c.tenant == tenant) & (executions.c.id == id)
-            row = connection.execute(select(executions).where(mine)).mappings().first()
-            return None if row is None else Head(**row)
-
-    def like(self, tenant: str, prefix: str) -> Head | None:
-        """An execution whose id begins so: of the same event and process, whatever the version."""
-        from sqlalchemy import select
-
-        if not self._database.exists():
-            return None
-        executions = _executions()
-        with self._database.read() as connection:
-            mine = (executions.c.tenant == tenant) & executions.c.id.between(prefix, prefix + "g")
-            row = connection.execute(select(executions).where(mine).limit(1)).mappings().first()
-            return None if row is None else Head(**row)
-
-    def heads(
-        self, tenant: str | None = None, statuses: Iterable[str] | None = None, process: str | None = None,
-        limit: int | None = None,
-    ) -> list[Head]:  # fmt: skip
-        """Heads, the newest first."""
-        from sqlalchemy import select
-
-        if not self._database.exists():
-            return []
-        executions = _executions()
-        query = select(executions).order_by(executions.c.created.desc(), executions.c.id)
-        if tenant is not None:
-            query = query.where(executions.c.tenant == tenant)
-        if statuses is not None:
-            query = query.where(executions.c.status.in_(list(statuses)))
-        if process is not None:
-            query = query.where(executions.c.process == process)
-        with self._database.read() as connection:
-            return [Head(**row) for row in connection.execute(query.limit(limit)).mappings()]
 
     def records(self, tenant: str, id: str) -> list[Record]:
         """All records of an execution, in order."""
@@ -135,54 +105,42 @@ class Journal:
         with self._database.read() as connection:
             return [Record.of(seq, body) for seq, body in connection.execute(query)]
 
-    def want(self, tenant: str, id: str, what: str) -> None:
-        """Asks whoever runs an execution for something: ``cancelled``, ``paused``, or nothing any more.
-
-        Raises `NotFound`."""
-        from sqlalchemy import update
-
-        executions = _executions()
-        mine = (executions.c.tenant == tenant) & (executions.c.id == id)
-        with self._database.write() as connection:
-            if not connection.execute(update(executions).where(mine).values(wanted=what)).rowcount:
-                remedy = "cortex process list --runs TENANT shows those that there are"
-                raise NotFound(f"there is no execution {id}", where=f"tenant {tenant}", remedy=remedy)
-
-    def wanted(self, tenant: str, id: str) -> str:
-        """What somebody asked for."""
-        head = self.head(tenant, id)
-        return "" if head is None else head.wanted
-
-    def unsealed(self, limit: int) -> list[tuple[Head, list[Record]]]:
-        """Executions with records that are not in the log yet, the oldest records first, at most so many records."""
+    def unsealed(self, limit: int, besides: Collection[str] = ()) -> list[tuple[Head, list[Record]]]:
+        """Executions with records that are not in the log yet, in order of tenant, at most so many records and some
+        8 MB. `besides` are tenants that are left out."""
         from sqlalchemy import select
 
-        records, executions = _records(), _executions()
+        records = _records()
         query = (
             select(records.c.tenant, records.c.execution, records.c.seq, records.c.body)
-            .where(records.c.sealed == 0)
+            .where((records.c.sealed == 0) & records.c.tenant.not_in(list(besides)))
             .order_by(records.c.tenant, records.c.execution, records.c.seq)
             .limit(limit)
         )
         found: dict[tuple[str, str], list[Record]] = {}
         with self._database.read() as connection:
+            size = 0
             for tenant, execution, seq, body in connection.execute(query):
                 found.setdefault((tenant, execution), []).append(Record.of(seq, body))
+                if (size := size + len(body)) > _MOST_UNSEALED:
+                    break
             heads: dict[tuple[str, str], Head] = {}
             for key in found:
-                mine = (executions.c.tenant == key[0]) & (executions.c.id == key[1])
-                for row in connection.execute(select(executions).where(mine)).mappings():
-                    heads[key] = Head(**row)
+                for row in connection.execute(select_heads().where(of(*key))):
+                    heads[key] = Head(*row)
         return [(heads[key], each) for key, each in found.items() if key in heads]
 
     def waiting(self) -> int:
         """How many records are not in the log yet."""
+        return self._count(_records().c.sealed == 0)
+
+    def _count(self, which: ColumnElement[bool]) -> int:
         from sqlalchemy import func, select
 
         if not self._database.exists():
             return 0
         with self._database.read() as connection:
-            return int(connection.execute(select(func.count()).where(_records().c.sealed == 0)).scalar_one())
+            return int(connection.execute(select(func.count()).where(which)).scalar_one())
 
     def seal(self, tenant: str, id: str, upto: int) -> None:
         """Takes down that records up to a number are in the log."""
@@ -190,47 +148,71 @@ class Journal:
 
         records = _records()
         with self._database.write() as connection:
-            query = update(records).where(_mine(records, tenant, id) & (records.c.seq <= upto)).values(sealed=1)
+            fresh = _mine(records, tenant, id) & (records.c.seq <= upto) & (records.c.sealed == 0)
+            connection.execute(update(records).where(fresh).values(sealed=1))
+
+    def put_aside(self, tenant: str, id: str, seq: int) -> None:
+        """Takes down that the log refuses a record: it stays here, and is not tried again."""
+        from sqlalchemy import update
+
+        records = _records()
+        with self._database.write() as connection:
+            query = update(records).where(_mine(records, tenant, id) & (records.c.seq == seq)).values(sealed=2)
             connection.execute(query)
+
+    def aside(self) -> int:
+        """How many records were put aside."""
+        return self._count(_records().c.sealed == 2)
 
 
 class _Statements(NamedTuple):
     """What every record needs, built once: building takes longer than running."""
 
+    look: Select[Any]
     move: Update
     add: Insert
-    wanted: Select[Any]
 
 
 @cache
 def _statements() -> _Statements:
-    from sqlalchemy import bindparam, insert, select, update
+    from sqlalchemy import bindparam, func, insert, select, update
 
-    executions, leases = _executions(), metadata().tables["leases"]
+    executions, records, leases = executions_table(), _records(), metadata().tables["leases"]
     mine = (executions.c.tenant == bindparam("of_tenant")) & (executions.c.id == bindparam("of_id"))
-    lease = (
-        select(leases.c.token)
-        .where(leases.c.tenant == bindparam("of_tenant"), leases.c.execution == bindparam("of_id"))
-        .where(leases.c.token == bindparam("by_token"), leases.c.worker != "")
+    following = select(func.coalesce(func.max(records.c.seq) + 1, 0)).where(
+        (records.c.tenant == bindparam("of_tenant")) & (records.c.execution == bindparam("of_id"))
     )
-    move = update(executions).where(mine & lease.exists())
+    look = (
+        select(executions.c.wanted, following.scalar_subquery().label("following"))
+        .join(leases, (leases.c.tenant == executions.c.tenant) & (leases.c.execution == executions.c.id))
+        .where(mine & (leases.c.token == bindparam("by_token")) & (leases.c.worker != ""))
+        # Shared until the end: otherwise another could take the lease, and read what there is, before this commits.
+        .with_for_update(read=True, of=leases)
+    )
+    move = update(executions).where(mine)
     values: dict[str, Any] = {"status": bindparam("to_status"), "updated": bindparam("to_updated")}
-    return _Statements(move.values(**values), insert(_records()), select(executions.c.wanted).where(mine))
+    return _Statements(look, move.values(**values), insert(records))
+
+
+def _add(connection: Connection, head: Head, cause: str | None, whole: int = 1) -> bool:
+    """Adds a head if there is none of its id and none of its cause; whether it was added."""
+    query = insert_absent(connection, executions_table()).values(**vars(head), cause=cause, whole=whole)
+    return bool(connection.execute(query).rowcount)
+
+
+def _cause(id: str) -> str:
+    return id.partition(".")[2][:CAUSE]
 
 
 def _mine(table: Table, tenant: str, id: str) -> ColumnElement[bool]:
     return (table.c.tenant == tenant) & (table.c.execution == id)
 
 
-def _rows(head: Head, records: Sequence[Record], sealed: int) -> list[dict[str, Any]]:
+def _rows(head: Head, records: Sequence[Record], sealed: int = 0) -> list[dict[str, Any]]:
     return [
         {"tenant": head.tenant, "execution": head.id, "seq": each.seq, "body": each.text(), "sealed": sealed}
         for each in records
     ]
-
-
-def _executions() -> Table:
-    return metadata().tables["executions"]
 
 
 def _records() -> Table:

@@ -1,26 +1,30 @@
-"""The database of the operational state: SQLite in WAL mode by default, any other by its SQLAlchemy URL.
+"""The database of the operational state: SQLite in WAL mode by default, PostgreSQL by its SQLAlchemy URL.
 
-Here belong opening, transactions, and the translation of what the driver raises. A transaction is durable when it
-returns. Nothing else of the plane speaks SQL to it than `journal` and `leases`.
+Here belong opening and transactions. A transaction is durable when it returns. Nothing else of the plane speaks SQL to
+it than the engine's journal and `leases`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import Conflict, Corrupt, Infeasible, InputError, Unavailable
-from context_plane.store.state.tables import VERSION, metadata
+from context_plane.errors import Unavailable
+from context_plane.store.state import forks
+from context_plane.store.state.failures import no_url, shown, translate
+from context_plane.store.state.migrations import prepare
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
-    from sqlalchemy.exc import SQLAlchemyError
+    from sqlalchemy import Connection, Engine, Table
+    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 _BUSY: Final = 30_000
 """Milliseconds that a writer waits for another."""
+_KINDS: Final = ("sqlite", "postgresql")
 
 
 class Database:
@@ -31,6 +35,10 @@ class Database:
         self.url = url
         self._engine: Engine | None = None
         self._lock = threading.Lock()
+        self._turn: AbstractContextManager[Any] = nullcontext()
+        """Held by a transaction in memory: there is one connection, which takes one transaction at a time."""
+        self._parents: Engine | None = None
+        forks.let_go(self)
 
     @property
     def file(self) -> Path | None:
@@ -41,7 +49,7 @@ class Database:
         try:
             parts = make_url(self.url)
         except (ArgumentError, ValueError) as error:
-            raise _no_url(error) from error
+            raise no_url(error) from error
         if parts.get_backend_name() != "sqlite" or not parts.database or parts.database == ":memory:":
             return None
         return Path(parts.database)
@@ -53,9 +61,7 @@ class Database:
         Raises `Unavailable` where the database does not answer, `Infeasible` where there is no room, `Conflict` where
         a row is there already, `Corrupt` for a damaged file.
         """
-        with self._translated(), self._opened().connect() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self._transaction("BEGIN IMMEDIATE") as connection:
             try:
                 yield connection
             except BaseException:
@@ -66,9 +72,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that reads: what it sees is of one moment."""
-        with self._translated(), self._opened().connect() as connection:
-            if connection.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN")
+        with self._transaction("BEGIN") as connection:
             yield connection
 
     def close(self) -> None:
@@ -83,6 +87,23 @@ class Database:
         file = self.file
         return file is None or file.exists()
 
+    def forked(self) -> None:
+        """A child opens connections of its own. Its parent's are kept, unused: to collect them would close them."""
+        self._parents, self._engine, self._lock = self._engine, None, threading.Lock()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[Connection]:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            engine = self._opened()
+            with self._turn, engine.connect() as connection:
+                if connection.dialect.name == "sqlite":
+                    connection.exec_driver_sql(begin)
+                yield connection
+        except SQLAlchemyError as error:
+            raise translate(error, self.url) from error
+
     def _opened(self) -> Engine:
         with self._lock:
             if self._engine is None:
@@ -90,74 +111,48 @@ class Database:
             return self._engine
 
     def _open(self) -> Engine:
-        from sqlalchemy import create_engine
+        from sqlalchemy import create_engine, event
         from sqlalchemy.exc import ArgumentError, NoSuchModuleError
         from sqlalchemy.pool import StaticPool
 
+        how: dict[str, Any] = {}
         try:
             file = self.file
             if file is not None:
                 file.parent.mkdir(parents=True, exist_ok=True)
-            memory = {"poolclass": StaticPool} if file is None and self.url.startswith("sqlite") else {}
-            engine = create_engine(self.url, **memory)
+            elif self.url.startswith("sqlite"):
+                how = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+                self._turn = threading.RLock()
+            else:
+                # A server that was started again has closed what the pool holds.
+                how = {"pool_pre_ping": True}
+            engine = create_engine(self.url, **how)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
-            raise _no_url(error) from error
+            raise no_url(error) from error
         except OSError as error:
             what = f"the folder of the state cannot be made: {error.strerror}"
             raise Unavailable(what, where=shown(self.url), remedy="check the path and its permissions") from error
-        _prepare(engine)
+        if engine.dialect.name not in _KINDS:
+            raise no_url(f"there are states in {' and '.join(_KINDS)}, not in {engine.dialect.name}")
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _pragmas)
+        try:
+            prepare(engine, shown(self.url))
+        except BaseException:
+            engine.dispose()
+            raise
         return engine
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        from sqlalchemy.exc import SQLAlchemyError
 
-        try:
-            yield
-        except SQLAlchemyError as error:
-            raise _translate(error, self.url) from error
+def insert_absent(connection: Connection, table: Table) -> PostgresInsert | SqliteInsert:
+    """An insert that adds nothing where a row with one of its keys is there: its `rowcount` says which."""
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert as of_sqlite
 
+        return of_sqlite(table).on_conflict_do_nothing()
+    from sqlalchemy.dialects.postgresql import insert
 
-def _no_url(error: Exception) -> InputError:
-    remedy = (
-        "give a SQLAlchemy URL such as sqlite:///state.db or postgresql+psycopg2://host/name, and install its driver"
-    )
-    return InputError(f"the state's URL does not work: {error}", where="CONTEXT_PLANE_STATE", remedy=remedy)
-
-
-def shown(url: str) -> str:
-    """A URL as it may be printed: without its password, and without what cannot be told from one."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return f"{url.partition(':')[0]}:…"
-
-
-def _prepare(engine: Engine) -> None:
-    """Makes what is missing. Two processes may do so at once."""
-    from sqlalchemy import event, select, text
-    from sqlalchemy.schema import CreateIndex, CreateTable
-
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _pragmas)
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS state_version (version INTEGER PRIMARY KEY)")
-        held = [row[0] for row in connection.execute(text("SELECT version FROM state_version"))]
-        if held and held != [VERSION]:
-            what = f"the state has tables of version {held[0]}, this release reads {VERSION}"
-            raise Conflict(what, where=shown(str(engine.url)), remedy="use the release that wrote it, or another state")
-        for table in metadata().sorted_tables:
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
-        if not held and not connection.execute(select(text("1")).select_from(text("state_version"))).first():
-            connection.execute(text(f"INSERT INTO state_version VALUES ({VERSION})"))
-        connection.commit()
+    return insert(table).on_conflict_do_nothing()
 
 
 def _pragmas(connection: Any, _: Any) -> None:
@@ -167,18 +162,3 @@ def _pragmas(connection: Any, _: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout={_BUSY}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
-
-
-def _translate(error: SQLAlchemyError, url: str) -> Exception:
-    from sqlalchemy.exc import DatabaseError, IntegrityError
-
-    where = shown(url)
-    text = str(getattr(error, "orig", None) or error).strip()
-    if isinstance(error, IntegrityError):
-        return Conflict(f"another wrote the same row: {text}", where=where, remedy="read it again")
-    if "full" in text:
-        return Infeasible(f"the state cannot be written: {text}", where=where, remedy="free space, then resume the run")
-    if isinstance(error, DatabaseError) and ("malformed" in text or "not a database" in text):
-        remedy = "move the file away: what was sealed is in the log, and executions go on from there"
-        return Corrupt(f"the state is damaged: {text}", where=where, remedy=remedy)
-    return Unavailable(f"the state does not answer: {text}", where=where, remedy="check the database; then try again")
