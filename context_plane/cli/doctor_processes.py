@@ -55,5 +55,10 @@ def _state(plane: ContextPlane) -> Check:
     waiting = attempt("state", lambda: plane.engine.journal.waiting())
     if isinstance(waiting, Check):
         return waiting
+    if aside := plane.engine.journal.aside():
+        what = (
+            f"{aside:,} records are in {plane.engine.shown_state} alone: the log refused them, and executions need them"
+        )
+        return Check("state", "missing", what, "keep the state; the log of `cortex process` names them and says why")
     shown = f"{plane.engine.shown_state}: {len(heads):,} executions are not over, {waiting:,} records wait to be sealed"
     return Check("state", "ok", shown)

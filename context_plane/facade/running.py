@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from context_plane.errors import Conflict
+from context_plane.errors import Conflict, InputError
 from context_plane.facade.compiling import Compiling
 
 if TYPE_CHECKING:
@@ -165,9 +165,20 @@ class Running(Compiling):
         from context_plane.store.keys import check_tenant
 
         check_tenant(tenant)
+        if event is not None:
+            self._check_event(event)
         process = self._chosen(name, event, inputs or {}, prefer)
         self._teach(tenant, process)
         return Wish(tenant, process, inputs or {}, entity, event, key=key)
+
+    def _check_event(self, event: Mapping[str, Any]) -> None:
+        """Raises `InputError` for what is no event: what set a run off is in its records for good."""
+        from context_plane.log.events import Limits, Normaliser
+
+        try:
+            Normaliser(Limits(**vars(self.settings.ingest)), internal=True)(event)
+        except InputError as error:
+            raise InputError(error.what, where=f"event: {error.where}".rstrip(": "), remedy=error.remedy) from error
 
     def _chosen(
         self, name: str, event: Mapping[str, Any] | None, inputs: Mapping[str, Any], prefer: str | None
@@ -235,7 +246,8 @@ class Running(Compiling):
             if known is None:
                 while len(self._views) >= _VIEWS_KEPT:
                     self._views.pop(next(iter(self._views)))
-                view = self._tenant(execution.tenant).view(None, execution.known_at or None)
+                # A tenant of which nothing was known then: what it had first is that the execution was accepted.
+                view = self._tenant(execution.tenant).view(None, execution.known_at or 1)
                 known = self._views[execution.id] = view
             return known
 
@@ -244,9 +256,11 @@ class Running(Compiling):
         from context_plane.log.events import Limits
 
         self._check_writable()
-        state = self._tenant(tenant)
+        state, limits = self._tenant(tenant), Limits(**vars(self.settings.ingest))
+        # Records have a limit of their own: what the plane allows others to send is not about them.
+        limits = replace(limits, max_event_bytes=max(limits.max_event_bytes, Limits.max_event_bytes))
         with state.lock:
-            append(state.history, events, limits=Limits(**vars(self.settings.ingest)))
+            append(state.history, events, limits=limits)
             state.look_again()
 
     def _step_context(self, execution: Execution, step: LinkedStep, shown: Mapping[str, Any]) -> Context:
@@ -257,7 +271,7 @@ class Running(Compiling):
         assert needs is not None
         state = self._tenant(execution.tenant)
         if not execution.known_at and not state.exists():
-            self.engine.seal()  # a tenant's first event is that the execution was accepted
+            self.engine.seal()
         sections = {_SECTIONS.get(each, each) for each in needs.sections}
         sections |= ({"knowledge"} if needs.topics else set()) | ({"package"} if needs.packages else set())
         asked = request(

@@ -197,7 +197,7 @@ def test_an_interface_runs_what_fits(cortex: Shell, folder: Path) -> None:
 
 
 def test_a_closed_gate_is_exit_code_1_and_resume_goes_on(cortex: Shell, folder: Path) -> None:
-    shut = cortex.home / "workspaces" / "change_bug" / "shut"
+    shut = cortex.home / "workspaces" / "acme" / "change_bug" / "shut"
     shut.parent.mkdir(parents=True)
     shut.touch()
     done = cortex("process", "dry-run", "change_bug", "--tenant", "acme", "--input", "what=x")

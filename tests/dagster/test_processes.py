@@ -68,12 +68,12 @@ def processes(home: Home) -> Home:
     folder.mkdir()
     (folder / "fix.yaml").write_text(PROCESS)
     (folder / "acts.py").write_text(ACTIONS)
-    (home.folder / "workspaces" / "fix_ci_failure").mkdir(parents=True)
+    (home.folder / "workspaces" / "acme" / "fix_ci_failure").mkdir(parents=True)
     return home
 
 
 def workspace(home: Home) -> Path:
-    return home.folder / "workspaces" / "fix_ci_failure"
+    return home.folder / "workspaces" / "acme" / "fix_ci_failure"
 
 
 def launch(

@@ -283,16 +283,19 @@ class Engine:
             tenant, id, process.name, process.version, process.digest, told.entity, told.status, told.created,
             told.updated,
         )  # fmt: skip
-        # A worker of the state that was lost may be there still, and gates that passed hold for his turn: its token
-        # must not be given again. It is one of a gate, or one of the turns, of which each that mattered has a record.
+        # A worker of the state that was lost may be there still, and gates that passed hold for his turn: his token
+        # must not be given again. Gates say which they were; of other turns there is a record each, if they did a thing.
         return self.journal.restore(head, max([len(records), *(gate.session for gate in told.gates)]))
 
     def _whole(self, tenant: str, id: str) -> list[Record]:
         """All records of an execution that this worker has, in the state, so that more can follow them."""
         records = self.journal.records(tenant, id)
         if not records:
-            self.journal.bring_back(tenant, id, self._ports.sealed(tenant, id))
-            records = self.journal.records(tenant, id)
+            records = self._ports.sealed(tenant, id)
+            if not records:
+                what = f"what execution {id} did was erased"
+                raise NotFound(what, where=f"tenant {tenant}", remedy="run the process again")
+            self.journal.bring_back(tenant, id, records)
         return records
 
     def _want(self, id: str, what: str) -> Head:

@@ -8,11 +8,10 @@ also what a killed worker left; the events are the same whoever does it, and the
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import ContextPlaneError
+from context_plane.errors import ContextPlaneError, InputError
 from context_plane.instants import format_instant
 from context_plane.log.events import EXECUTION
 from context_plane.processes.engine.chaining import begun, ended, summary
@@ -29,10 +28,6 @@ STARTED: Final = "cortex.execution.started"
 STEP: Final = "cortex.execution.step"
 FINISHED: Final = "cortex.execution.finished"
 _BATCH: Final = 500
-_EVERY: Final = 0.4
-"""Seconds between a record and its sealing, if nobody asks for it before."""
-_IDLE: Final = 10.0
-_LONGEST: Final = 30.0
 _SAID: Final = 600
 _log: Final = logging.getLogger("context_plane.executions")
 
@@ -42,8 +37,8 @@ def entity_of(id: str) -> str:
     return f"execution/{id.partition('.')[2]}"
 
 
-def events(head: Head, fresh: Sequence[Record], records: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    """The events of records that are not in the log yet; `records` are all there are."""
+def events(head: Head, fresh: Sequence[Record], records: Callable[[], Sequence[Record]]) -> Iterator[dict[str, Any]]:
+    """The events of records that are not in the log yet; `records` gives all there are."""
     for record in fresh:
         body = dict(record.body)
         receipt = body.pop("receipt", None)
@@ -54,7 +49,7 @@ def events(head: Head, fresh: Sequence[Record], records: Sequence[Record]) -> It
         yield from _told(head, record, records)
 
 
-def _told(head: Head, record: Record, records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+def _told(head: Head, record: Record, records: Callable[[], Sequence[Record]]) -> Iterator[dict[str, Any]]:
     """What a person would tell of a record, on the timeline of the entity."""
     body, id = record.body, f"{record.seq}/told"
     about = {"execution": head.id, "process": head.process, "version": head.version}
@@ -70,7 +65,7 @@ def _told(head: Head, record: Record, records: Sequence[Record]) -> Iterator[dic
     elif record.kind == "finished":
         data = {**about, "status": body["status"], "reason": body["reason"]}
         yield _event(head, id, FINISHED, head.entity, record, data)
-        yield from ended(head, record, records)
+        yield from ended(head, record, records())
 
 
 def _event(head: Head, id: str, type: str, subject: str, record: Record, data: dict[str, Any]) -> dict[str, Any]:
@@ -81,90 +76,64 @@ def _event(head: Head, id: str, type: str, subject: str, record: Record, data: d
 
 
 def seal(journal: Journal, ports: Ports) -> int:
-    """Seals what is not sealed; returns how many records. Raises what the store raises, and loses nothing."""
+    """Seals what is not sealed; returns how many records. A tenant whose log does not answer keeps none of the others
+    from being sealed; what it raised is raised at the end. Nothing is lost."""
     count = 0
-    while found := journal.unsealed(_BATCH):
+    failed: dict[str, ContextPlaneError] = {}
+    while found := journal.unsealed(_BATCH, besides=failed):
         by_tenant: dict[str, list[tuple[Head, list[Record]]]] = {}
         for head, records in found:
             by_tenant.setdefault(head.tenant, []).append((head, records))
         for tenant, mine in by_tenant.items():
-            ports.append(
-                tenant, [e for head, fresh in mine for e in events(head, fresh, journal.records(tenant, head.id))]
-            )
-            reach("execution.log-written")
-            for head, records in mine:
-                journal.seal(tenant, head.id, records[-1].seq)
-                count += len(records)
+            try:
+                _seal(journal, ports, tenant, mine)
+                count += sum(len(records) for _, records in mine)
+            except ContextPlaneError as error:
+                failed[tenant] = error
         reach("execution.sealed")
-        if sum(len(records) for _, records in found) < _BATCH:
-            break
+    for first in failed.values():
+        raise first
     return count
 
 
-class Sealer:
-    """Seals in the background, a while after the first record that is not sealed; its thread ends when none came for
-    long."""
+def _seal(journal: Journal, ports: Ports, tenant: str, found: Sequence[tuple[Head, list[Record]]]) -> None:
+    """Seals records of one tenant, in one commit; where the log refuses one of them, each by itself."""
+    try:
+        told = [e for head, fresh in found for e in events(head, fresh, _all(journal, head))]
+        ports.append(tenant, told)
+    except (InputError, LookupError, TypeError, ValueError) as error:
+        _log.warning("executions of tenant %s are sealed one record after the other: %s", tenant, error)
+        for head, fresh in found:
+            for record in fresh:
+                _seal_alone(journal, ports, head, record)
+        return
+    reach("execution.log-written")
+    for head, records in found:
+        journal.seal(tenant, head.id, records[-1].seq)
 
-    def __init__(self, journal: Journal, ports: Ports) -> None:
-        self._journal, self._ports = journal, ports
-        self._turn = threading.Lock()
-        """Held by who seals: two at once would do the same."""
-        self._changed = threading.Condition()
-        self._news = False
-        self._closing = False
-        self._thread: threading.Thread | None = None
 
-    def tell(self) -> None:
-        """There is something to seal."""
-        with self._changed:
-            self._news = True
-            self._changed.notify_all()
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="seal", daemon=True)
-                self._thread.start()
-
-    def now(self) -> int:
-        """Seals at once."""
-        with self._turn:
-            with self._changed:
-                self._news = False
+def _seal_alone(journal: Journal, ports: Ports, head: Head, record: Record) -> None:
+    """Seals one record. One that the log has already, in the words of another release, is as good; one that it refuses
+    is put aside, so that the others come into it."""
+    refused = ""
+    try:
+        for event in events(head, [record], _all(journal, head)):
             try:
-                return seal(self._journal, self._ports)
-            except ContextPlaneError:
-                with self._changed:
-                    self._news = True
-                raise
+                ports.append(head.tenant, [event])
+            except InputError as error:
+                what = f"{event['type']} of record {record.seq} of {head.id}"
+                if event["type"] != RECORD:
+                    _log.warning("%s is not in the log: %s", what, error)
+                elif all(each.seq != record.seq for each in ports.sealed(head.tenant, head.id)):
+                    refused = str(error)
+    except (LookupError, TypeError, ValueError) as error:  # what a person would be told cannot be told
+        _log.warning("record %d of %s is sealed without what it tells: %r", record.seq, head.id, error)
+    if refused:
+        _log.error("record %d of %s cannot be sealed, and stays in the state alone: %s", record.seq, head.id, refused)
+        journal.put_aside(head.tenant, head.id, record.seq)
+    else:
+        journal.seal(head.tenant, head.id, record.seq)
 
-    def close(self) -> None:
-        """Seals what is left, if anything was told of, and ends. May be used again afterwards."""
-        with self._changed:
-            thread, self._closing = self._thread, True
-            self._changed.notify_all()
-        if thread is not None:
-            thread.join()
-        with self._changed:
-            news, self._closing = self._news, False
-        if news:
-            self.now()
 
-    def _work(self) -> None:
-        wait = _EVERY
-        while self._due(wait):
-            try:
-                self.now()
-                wait = _EVERY
-            except ContextPlaneError as error:
-                # Nothing is lost: the records stay where they are, durable, until the store takes them.
-                wait = min(_LONGEST, wait * 2)
-                _log.warning("records of executions wait to be sealed: %s", error)
-
-    def _due(self, wait: float) -> bool:
-        """Waits for news, and then so many seconds for more of them; `False` where the thread is to end."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._news or self._closing, _IDLE) or self._closing:
-                self._thread = None
-                return False
-            if self._changed.wait_for(lambda: self._closing, wait):
-                self._thread = None
-                return False
-            return True
+def _all(journal: Journal, head: Head) -> Callable[[], Sequence[Record]]:
+    return lambda: journal.records(head.tenant, head.id)

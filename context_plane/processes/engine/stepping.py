@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from context_plane.processes.engine.ports import Ports
     from context_plane.processes.engine.state import Execution
 
+OWN_COMMAND = "run"
+"""The action of a step that holds its command itself."""
 GATE_SECONDS = 60.0
 """How long a gate may take."""
 
@@ -51,15 +53,20 @@ def scope_of(execution: Execution) -> dict[str, Any]:
 
 
 def workspace_of(execution: Execution, ports: Ports) -> Path:
-    """The folder that an execution works in; made if it is missing. Raises `InputError` for one outside the root."""
-    written = execution.process.workspace
-    name = execution.process.name if written is None else fill_text(written, scope_of(execution))
+    """The folder that an execution works in; made if it is missing: what the process says, by default one for each
+    tenant and process. Raises `InputError` for the root of them all, and for one that is not below it, be it by a
+    link."""
+    written, process = execution.process.workspace, execution.process.name
+    name = f"{execution.tenant}/{process}" if written is None else fill_text(written, scope_of(execution))
+    root = ports.workspaces.resolve()
     folder = Path(os.path.normpath(ports.workspaces / name))
-    if "\0" in name or not name.strip() or not folder.is_relative_to(os.path.normpath(ports.workspaces)):
-        remedy = f"name a folder below {ports.workspaces}"
-        raise InputError(f"workspace {name!r:.100} is none of the plane's", where=execution.process.name, remedy=remedy)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    if "\0" not in name and name.strip():
+        found = folder.resolve()
+        if found != root and found.is_relative_to(root):
+            folder.mkdir(parents=True, exist_ok=True)
+            return folder
+    remedy = f"name a folder below {ports.workspaces}"
+    raise InputError(f"workspace {name!r:.100} is none of the plane's", where=process, remedy=remedy)
 
 
 def evaluate(
@@ -72,7 +79,7 @@ def evaluate(
     try:
         scope = scope_of(execution)
         inputs = fill(gate.inputs, scope)
-        own = scope | {"inputs": {**execution.inputs, **inputs}}  # as a command's references mean them
+        own = scope | {"inputs": inputs}  # as the references of a declared command mean them
         gating = GateCall(**_common(execution, inputs, ports), step=step, run=_filled(gate.run, own))
         handler = _gate_handler(gate, ports)
         handled = call(lambda: _judged(handler(gating)), GATE_SECONDS, threading.Event(), wanted, 1 << 20)
@@ -176,7 +183,9 @@ def _own(value: Any) -> Any:
 
 
 def _step_call(execution: Execution, step: LinkedStep, number: int, ports: Ports, tried: Tried) -> Step:
-    scope = scope_of(execution) | {"inputs": {**execution.inputs, **tried.inputs}}
+    # A step's own command refers to what the run and the step are given, that of a declared action to what it is given.
+    given = {**execution.inputs, **tried.inputs} if step.action == OWN_COMMAND else tried.inputs
+    scope = scope_of(execution) | {"inputs": given}
     return Step(
         **_common(execution, tried.inputs, ports), id=step.id, key=f"{execution.id}/{step.id}", attempt=number,
         timeout=step.timeout, run=_filled(step.run, scope),

@@ -375,10 +375,16 @@ def test_unknown_executions_are_named(house: Harness) -> None:
 
 def test_a_workspace_cannot_lie_outside_the_root(house: Harness) -> None:
     house.action("a", lambda call: str(call.workspace))
-    for name in ("../x", "/etc", "a/../../b", " "):
+    outside = house.folder / "outside"
+    outside.mkdir()
+    (house.folder / "workspaces" / "fix").mkdir(parents=True)
+    (house.folder / "workspaces" / "fix" / "link").symlink_to(outside)
+    for name in ("../x", "/etc", "a/../../b", " ", ".", "x/..", "fix/link", "fix/link/deeper"):
         assert "is none of the plane's" in house.run(process(step("a"), workspace=name)).reason
     done = house.run(process(step("a"), workspace="${event.data.branch}/x"), event=EVENT)
     assert done.outputs["a"] == str(house.folder / "workspaces" / "main" / "x")
+    assert house.run(process(step("a"))).outputs["a"] == str(house.folder / "workspaces" / "acme" / "fix")
+    assert not list(outside.iterdir())
 
 
 def test_the_log_tells_of_every_record_with_the_execution(house: Harness, caplog: pytest.LogCaptureFixture) -> None:
