@@ -245,6 +245,7 @@ class Engine:
                 # What is not sealed stays in the state, durable, for whoever has it open next.
                 _log.warning("records of executions wait to be sealed: %s", error)
         self._worker.leave()
+        self._database.close()
 
     def _accepted(self, wish: Wish, id: str) -> tuple[Record, str]:
         """The first record of an execution, and its entity."""
@@ -261,7 +262,13 @@ class Engine:
             "event": self._ports.redact(wish.event), "known_at": self._ports.number(wish.tenant),
             "digest": process.digest, "breakpoints": list(wish.breakpoints),
         }  # fmt: skip
-        return Record(0, "accepted", self._ports.clock(), body), entity
+        record = Record(0, "accepted", self._ports.clock(), body)
+        try:
+            record.checked_text()
+        except InputError as error:
+            what = f"the inputs, the event and the process cannot be recorded: {error.what}"
+            raise InputError(what, where=process.label, remedy=error.remedy) from error
+        return record, entity
 
     def _told(self, execution: Execution, record: Record) -> None:
         telling.record(execution, record)

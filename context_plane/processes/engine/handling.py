@@ -15,8 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from context_plane.canonical import canonical
 from context_plane.errors import ContextPlaneError, InputError
+from context_plane.processes.engine.records import written
 from context_plane.processes.registry.handler import CancelledStep
 from context_plane.processes.registry.printed import clean
 
@@ -25,8 +25,6 @@ POLITE: Final = 2.5
 GRACE: Final = 3.0
 """Seconds that it has to end after that."""
 _POLL: Final = 0.1
-_DEPTH: Final = 6
-"""How much deeper than itself an output is nested where it is kept."""
 _MOST_SAID: Final = 20_000
 """Characters of an exception's text."""
 
@@ -115,12 +113,6 @@ def _ended(thread: threading.Thread, box: _Box, stop: threading.Event) -> bool:
     return box.done.wait(GRACE)
 
 
-def _wrapped(value: Any, times: int) -> Any:
-    for _ in range(times):
-        value = [value]
-    return value
-
-
 def _told(error: BaseException) -> tuple[str, bool]:
     """What an error says, and whether a repetition may help."""
     if isinstance(error, CancelledStep):
@@ -141,15 +133,15 @@ def _said(error: BaseException) -> str:
 def _checked(output: Any, most: int, seconds: float) -> Handled:
     """The output as JSON that the log takes, or the failure that it is none."""
     try:
-        # As deep as it will be in its record and in the record's event.
-        written = canonical(_wrapped(output, _DEPTH))[_DEPTH:-_DEPTH]
-        size = len(written)
+        text = written(output)
     except (InputError, RecursionError) as error:
         what = error.what if isinstance(error, InputError) else "it is nested too deep"
         told = f"the output is no JSON: {what}: return objects, lists, text, numbers, booleans or null"
         return Handled(None, told, False, False, seconds)
-    if size > most:
-        told = f"the output has {size:,} bytes of JSON, {most:,} are allowed: write it to a file and return its path"
+    if len(text) > most:
+        told = (
+            f"the output has {len(text):,} bytes of JSON, {most:,} are allowed: write it to a file and return its path"
+        )
         return Handled(None, told, False, False, seconds)
     # The log takes no NUL; whatever a handler keeps hold of afterwards is not what was recorded.
-    return Handled(clean(json.loads(written)) if b"\\u0000" in written else json.loads(written), seconds=seconds)
+    return Handled(clean(json.loads(text)) if b"\\u0000" in text else json.loads(text), seconds=seconds)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from context_plane.canonical import canonical
 from context_plane.errors import InputError
+from context_plane.processes.engine.records import written
 from context_plane.processes.language.types import fits
 from context_plane.processes.linked import Declared
 from context_plane.processes.references import fill
+from context_plane.processes.registry.printed import clean
 
 
 def checked(
@@ -26,7 +27,8 @@ def checked(
             remedy = f"did you mean {close[0]}?" if close else f"known are: {', '.join(declared) or 'none'}"
             raise InputError(f"unknown input {name!r:.60}", where=where, remedy=remedy)
     found = {name: _value(name, each, given, where, scope or {}) for name, each in declared.items()}
-    canonical(found)
+    if b"\\u0000" in written(found) and clean(found) != found:
+        raise InputError("an input holds a NUL character", where=where, remedy="strip \\u0000 from it")
     return found
 
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 _LONGEST_WAIT: Final = 3_600.0
 _POLL: Final = 0.2
-_MOST_RECORD: Final = 4_000_000
-"""Bytes of a record: the log takes events of 4 MiB."""
 _log: Final = logging.getLogger(telling.LOGGER)
 _CANCELLED: Final = "somebody cancelled it"
 Told = Callable[[Execution, Record], None]
@@ -244,11 +242,8 @@ class Session:
         """The next record, without secrets, as it will be read back: what a worker knows of an execution is what
         anybody else does. `more` has no secrets."""
         told = {**self._ports.redact(dict(body)), **(more or {})}
-        text = Record(self.execution.seq, kind, self._ports.clock(), told).text()
-        if len(text) * 4 > _MOST_RECORD and (size := len(text.encode())) > _MOST_RECORD:
-            remedy = "write what is large to a file, and hand on its path"
-            raise InputError(f"it has {size:,} bytes, {_MOST_RECORD:,} are allowed", where=kind, remedy=remedy)
-        return Record.of(self.execution.seq, text)
+        made = Record(self.execution.seq, kind, self._ports.clock(), told)
+        return Record.of(made.seq, made.checked_text())
 
     def _write(self, record: Record | None = None, *, durable: bool = False) -> None:
         """Takes a record down; `durable` writes it with all that wait in one transaction. The state in memory is only

@@ -388,6 +388,19 @@ def test_inputs_that_are_too_large_together_fail_their_step(house: Harness) -> N
     assert "cannot be recorded" in closed.reason
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("a \0 byte", "NUL"), ("x" * 4_000_000, "cannot be recorded"), (nested(60), "nested"), ({"a": {1}}, "not a JSON")],
+    ids=["nul", "large", "deep", "no-json"],
+)
+def test_inputs_that_no_record_takes_are_refused_at_once(house: Harness, value: Any, told: str) -> None:
+    """An execution that is accepted can be run, recorded and sealed."""
+    house.action("a", lambda call: 1)
+    with pytest.raises(InputError, match=told):
+        house.accept(process(step("a"), inputs={"x": Declared("any")}), inputs={"x": value})
+    assert not house.engine.journal.heads()
+
+
 # --- sealing ---------------------------------------------------------------------------------------------------------
 
 
