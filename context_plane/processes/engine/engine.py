@@ -291,7 +291,7 @@ class Engine:
             told.updated,
         )  # fmt: skip
         # A worker of the state that was lost may be there still, and gates that passed hold for his turn: his token
-        # must not be given again. Gates say which they were; of other turns there is a record each, if they did a thing.
+        # must not be given again. Gates say which it was; a turn without one has left a record, if it did anything.
         return self.journal.restore(head, max([len(records), *(gate.session for gate in told.gates)]))
 
     def _whole(self, tenant: str, id: str) -> list[Record]:

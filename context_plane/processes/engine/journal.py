@@ -12,11 +12,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from context_plane.errors import Conflict
+from context_plane.processes.engine.forgetting import Forgetting
 from context_plane.processes.engine.heads import Head, Heads, executions_table, of, select_heads
 from context_plane.processes.engine.identity import CAUSE
 from context_plane.processes.engine.records import Record
 from context_plane.store.faults import reach
-from context_plane.store.state.database import insert_absent
+from context_plane.store.state.database import Database, insert_absent
 from context_plane.store.state.tables import metadata
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ _MOST_UNSEALED: Final = 8 << 20
 
 class Journal(Heads):
     """The executions of one operational state."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.forgetting = Forgetting(database)
 
     def create(self, head: Head, records: Sequence[Record]) -> tuple[Head, bool]:
         """Adds an execution with its first records where there is none yet of its cause; the one that is there, and
@@ -56,18 +61,14 @@ class Journal(Heads):
             return Head(*connection.execute(select_heads().where(of(head.tenant, head.id))).one())
 
     def bring_back(self, tenant: str, id: str, records: Sequence[Record]) -> None:
-        """Adds the records that the log has of an execution whose own were dropped, so that more can follow them. Needs
-        the execution's lease."""
-        from sqlalchemy import select, update
+        """Adds the records that the log has of an execution of which none are here, so that more can follow them. Only
+        for who has its lease."""
+        from sqlalchemy import update
 
-        mine = of(tenant, id)
         with self._database.write() as connection:
-            # `forget` holds the head while it looks whether there is a lease, and drops them before or not at all.
-            head = connection.execute(select_heads().where(mine).with_for_update()).one()
-            here = connection.execute(select(_records().c.seq).where(_mine(_records(), tenant, id)).limit(1)).first()
-            if here is None:
-                connection.execute(_statements().add, _rows(Head(*head), records, sealed=1))
-                connection.execute(update(executions_table()).where(mine).values(whole=1))
+            head = Head(*connection.execute(select_heads().where(of(tenant, id))).one())
+            connection.execute(_statements().add, _rows(head, records, sealed=1))
+            connection.execute(update(executions_table()).where(of(tenant, id)).values(whole=1))
 
     def append(self, head: Head, token: int, records: Sequence[Record], status: str) -> str:
         """Adds records and the state after them, in one transaction; returns what somebody wants of the execution.

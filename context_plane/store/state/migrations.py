@@ -30,6 +30,8 @@ def prepare(engine: Engine, where: str) -> None:
         else:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         held = _version(connection)
+        if held == VERSION:
+            return  # another was faster
         if held is None:
             connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS state_version (version INTEGER PRIMARY KEY)")
             connection.exec_driver_sql(f"INSERT INTO state_version VALUES ({VERSION})")

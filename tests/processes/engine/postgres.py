@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,3 +46,28 @@ def server(folder: Path) -> Iterator[str]:
 
 def _run(command: list[str], user: str | None, folder: str) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user)
+
+
+def fresh(url: str) -> str:
+    """The URL of a new database of a server."""
+    from sqlalchemy import create_engine
+
+    name = f"d{uuid.uuid4().hex}"
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return f"{url.rpartition('/')[0]}/{name}"
+
+
+def cut(url: str) -> None:
+    """Ends all connections to a database, as a server that is started again does."""
+    from sqlalchemy import create_engine
+
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    engine.dispose()
