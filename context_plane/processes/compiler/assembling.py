@@ -6,13 +6,14 @@ their own, of a parent, or of something that they use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from context_plane.processes.compiler.catalog import Catalog
+from context_plane.processes.compiler.checking import among, excerpt
 from context_plane.processes.compiler.declare import Declarations, declare
-from context_plane.processes.compiler.emit import check_version, emit
+from context_plane.processes.compiler.emit import REUSED, check_version, emit
 from context_plane.processes.compiler.environment import Environment, action_of, gate_of
 from context_plane.processes.compiler.files import Loaded
 from context_plane.processes.compiler.history import History
@@ -24,7 +25,7 @@ from context_plane.processes.compiler.sizes import Sizes
 from context_plane.processes.compiler.surroundings import Surroundings
 from context_plane.processes.compiler.validate import Validated
 from context_plane.processes.language.diagnostic import Diagnostic
-from context_plane.processes.language.documents import ActionSource, GateSource, InterfaceSource, ProcessSource, Source
+from context_plane.processes.language.documents import ActionSource, GateSource, ProcessSource, Source
 from context_plane.processes.language.findings import MOST, limited
 from context_plane.processes.registry.handler import Action, Gate
 
@@ -52,6 +53,7 @@ class Assembly:
         self._units: dict[str, Unit] = {}
         self._emitted: dict[str, Unit] = {}
         self._made: dict[Source, Action | Gate] = {}
+        self._declared = Declarations()
         self._surroundings: Surroundings | None = None
         self._loops: Memo = {}
 
@@ -60,30 +62,19 @@ class Assembly:
         validated = [each.validated for each in files.values() if each.validated is not None]
         return self._assembled(validated, surroundings, record_in)
 
-    def some(self, mine: Mapping[str, Loaded], others: Mapping[str, Loaded], surroundings: Surroundings) -> Catalog:
-        """The catalog of some files among others, whose documents of the same names do not count."""
-        given = [each.validated for each in mine.values() if each.validated is not None]
-        names = {(type(source), source.name) for file in given for source in file.sources}
-        beside = [_without(each.validated, names) for each in others.values() if each.validated is not None]
-        catalog = self._assembled([*given, *beside], surroundings, None)
-        own = {source.name for file in given for source in file.sources if isinstance(source, ProcessSource)}
-        about = [part for name in own & set(self._units) for part in self._parts(self._units[name])]
-        return replace(
-            catalog,
-            processes={name: each for name, each in catalog.processes.items() if name in own},
-            interfaces={name: each for name, each in catalog.interfaces.items() if (InterfaceSource, name) in names},
-            actions={name: each for name, each in catalog.actions.items() if (ActionSource, name) in names},
-            gates={name: each for name, each in catalog.gates.items() if (GateSource, name) in names},
-            diagnostics=tuple(
-                each for each in catalog.diagnostics
-                if each.place.file in mine or any(part.holds(each.place) for part in about)
-            ),
-            sources={name: place for name, place in catalog.sources.items() if name in own},
-            broken=catalog.broken & own,
-        )  # fmt: skip
+    def some(
+        self, given: Mapping[str, Loaded], others: Mapping[str, Loaded], here: Mapping[str, str],
+        surroundings: Surroundings,
+    ) -> Catalog:  # fmt: skip
+        """The catalog of some files among others (`checking.among`)."""
+        mine = {name: each.validated for name, each in given.items() if each.validated is not None}
+        rest = {name: each.validated for name, each in others.items() if each.validated is not None}
+        files = among(mine, rest, here)
+        catalog = self._assembled(files, surroundings, None)
+        return excerpt(catalog, list(mine.values()), files, self._declared)
 
     def _assembled(self, files: list[Validated], surroundings: Surroundings, record_in: Path | None) -> Catalog:
-        declared = declare(files, surroundings.registry)
+        self._declared = declared = declare(files, surroundings.registry)
         environment = self._environment(declared, surroundings)
         told = [each for file in files for each in file.findings]
         told += check_interfaces(declared, environment)
@@ -92,11 +83,12 @@ class Assembly:
         broken = self._broken(declared)
         told += self._check_loops(declared, broken)
         recorded = self._history.versions()
-        told += self._check_versions(recorded, broken)
+        reused: dict[str, int] = {}
+        told += self._check_versions(recorded, broken, reused)
         sound = {name: self._units[name] for name in sorted(self._units) if name not in broken}
         if record_in is not None:
             told += self._emit(sound, recorded, record_in)
-        return _catalog(declared, environment, sound, broken, limited(told))
+        return _catalog(declared, environment, sound, broken, reused, limited(told))
 
     def _environment(self, declared: Declarations, surroundings: Surroundings) -> Environment:
         before = self._surroundings
@@ -191,7 +183,9 @@ class Assembly:
         self._children_of_broken(broken)
         return findings
 
-    def _check_versions(self, recorded: Mapping[str, list[int]], broken: set[str]) -> list[Diagnostic]:
+    def _check_versions(
+        self, recorded: Mapping[str, list[int]], broken: set[str], reused: dict[str, int]
+    ) -> list[Diagnostic]:
         findings = []
         for name, unit in self._units.items():
             source = unit.resolved.source
@@ -201,6 +195,8 @@ class Assembly:
             if found is not None:
                 findings.append(found)
                 broken.add(name)
+                if found.code == REUSED:
+                    reused[name] = source.version
         self._children_of_broken(broken)
         return findings
 
@@ -217,19 +213,10 @@ class Assembly:
             self._emitted = dict(sound)
         return findings
 
-    def _parts(self, unit: Unit) -> Iterator[Source]:
-        """The documents that a process is compiled of, but for its own."""
-        yield from unit.resolved.lineage
-        for found in unit.linked.used.values():
-            if isinstance(found, InterfaceSource):
-                yield found
-        used = {id(found) for found in unit.linked.used.values()}
-        yield from (source for source, made in self._made.items() if id(made) in used)
-
 
 def _catalog(
     declared: Declarations, environment: Environment, sound: Mapping[str, Unit], broken: set[str],
-    diagnostics: tuple[Diagnostic, ...],
+    reused: Mapping[str, int], diagnostics: tuple[Diagnostic, ...],
 ) -> Catalog:  # fmt: skip
     def whole(kind: str) -> list[str]:
         return sorted(name for name in declared.of_kind(kind) if (kind, name) not in declared.broken)
@@ -242,9 +229,5 @@ def _catalog(
         diagnostics=diagnostics,
         sources={name: each.place(each.at("process")) for name, each in sorted(declared.processes.items())},
         broken=frozenset(broken),
+        reused=reused,
     )
-
-
-def _without(validated: Validated, names: set[tuple[type[Source], str]]) -> Validated:
-    """A file without documents of certain names."""
-    return replace(validated, sources=tuple(each for each in validated.sources if (type(each), each.name) not in names))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from context_plane.processes.compiler.history import FOLDER, write
 from context_plane.processes.linked import FORMAT as LINKED
 
 NAME: Final = "catalog.jsonl"
-COMPILER: Final = f"1/{LINKED}"
+COMPILER: Final = f"2/{LINKED}"
 """Changes whenever the same sources would be compiled to something else, or be told other things."""
 
 
@@ -37,7 +38,7 @@ class Kept:
 def keep(folder: Path, catalog: Catalog, files: Mapping[str, Loaded], fingerprint: str) -> None:
     """Keeps a catalog. Raises `OSError`."""
     head = {
-        "compiler": COMPILER, "fingerprint": fingerprint, "files": files_to_json(files), "catalog": to_json(catalog),
+        "compiler": _compiler(), "fingerprint": fingerprint, "files": files_to_json(files), "catalog": to_json(catalog),
         "processes": list(catalog.processes),
     }  # fmt: skip
     # Nothing refers to these bytes, so that they need not be canonical, which takes ten times as long.
@@ -55,9 +56,24 @@ def kept(folder: Path, fingerprint: str) -> Kept | None:
             return None
         first, *lines = body.split(b"\n")
         head = json.loads(first)
-        if (head["compiler"], head["fingerprint"]) != (COMPILER, fingerprint):
+        if (head["compiler"], head["fingerprint"]) != (_compiler(), fingerprint):
             return None
         processes = Stored(dict(zip(head["processes"], lines, strict=True)))
         return Kept(from_json(head["catalog"], processes), files_from_json(head["files"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _compiler() -> str:
+    """What a catalog is of: a release may compile otherwise although nobody thought of it here."""
+    return f"{COMPILER}/{_release()}"
+
+
+@cache
+def _release() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("context-plane")
+    except PackageNotFoundError:  # run from its sources
+        return ""

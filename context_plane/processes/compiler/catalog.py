@@ -34,14 +34,19 @@ class Catalog:
     """Where each process is declared, also those with errors."""
     broken: frozenset[str] = frozenset()
     """Processes that cannot be run: they, a parent, or something that they use has an error."""
+    reused: Mapping[str, int] = field(default_factory=dict)
+    """Of those whose version was compiled before and declared something else, the version."""
 
     @cached_property
     def digest(self) -> str:
-        """``sha256:…`` over what is in it: the same files give the same, and the same processes in other places too,
+        """``sha256:…`` over what is in it: the same files give the same, and the same documents in other places too,
         but for what is wrong with them."""
-        return digest(
-            {**to_json(self), "sources": {}, "processes": {n: each.digest for n, each in self.processes.items()}}
-        )
+        raw = to_json(self)
+        for each in raw["interfaces"]:
+            del each["place"]
+        for each in (*raw["actions"], *raw["gates"]):
+            del each["origin"]
+        return digest({**raw, "sources": {}, "processes": {n: each.digest for n, each in self.processes.items()}})
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -84,6 +89,7 @@ def to_json(catalog: Catalog) -> dict[str, Any]:
         ],
         "sources": {name: [*place] for name, place in catalog.sources.items()},
         "broken": sorted(catalog.broken),
+        "reused": dict(catalog.reused),
     }  # fmt: skip
 
 
@@ -97,6 +103,7 @@ def from_json(raw: Mapping[str, Any], processes: Mapping[str, LinkedProcess]) ->
         tuple(Diagnostic(Place(*each[:3]), *each[3:]) for each in raw["diagnostics"]),
         {name: Place(*place) for name, place in raw["sources"].items()},
         frozenset(raw["broken"]),
+        raw["reused"],
     )
 
 

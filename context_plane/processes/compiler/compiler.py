@@ -58,9 +58,9 @@ class Compiler:
     def check(self, paths: Iterable[str | os.PathLike[str]]) -> Catalog:
         """The catalog of certain files (or all below certain folders), compiled with what else is in the folder.
 
-        Where one of them declares what the folder has too, the one that was given counts. Diagnostics are those of
-        these files, named as they were given, and those of other files that keep their processes from being compiled,
-        named relative to the folder. Nothing is recorded.
+        Where one from elsewhere declares what the folder has too, the one that was given counts; one of the folder's is
+        what it is there. Diagnostics are those of these files, named as they were given, and the errors of other files
+        that keep their processes from being compiled, named relative to the folder. Nothing is recorded.
         """
         given: dict[str, str] = {}
         for path in [os.fspath(each) for each in paths]:
@@ -69,10 +69,14 @@ class Compiler:
             else:
                 given[path] = path
         with self._lock:
-            paths_here = scan(str(self.folder))
-            others = {name: load(name, path, self._files.get(name)) for name, path in paths_here.items()}
-            mine = {name: load(name, path, None) for name, path in given.items()}
-            return Assembly(self._history, amend=self._amend).some(mine, others, self._surroundings)
+            real: dict[str, str] = {}
+            for name, path in given.items():
+                real.setdefault(os.path.realpath(path), name)
+            folder = scan(str(self.folder))
+            here = {name: real[file] for name, path in folder.items() if (file := os.path.realpath(path)) in real}
+            mine = {name: load(name, given[name], None) for name in real.values()}
+            others = {n: load(n, path, self._files.get(n)) for n, path in folder.items() if n not in here}
+            return Assembly(self._history, amend=self._amend).some(mine, others, here, self._surroundings)
 
     def history(self, process: str) -> tuple[Version, ...]:
         """The versions of a process that ever compiled, the oldest first. Raises `NotFound`, `Corrupt`."""

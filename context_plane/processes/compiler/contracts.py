@@ -6,7 +6,7 @@ Here belongs what must hold of a process as a whole, once it is linked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from context_plane.processes.compiler.environment import Environment, Used
 from context_plane.processes.compiler.resolve import Resolved
@@ -15,8 +15,19 @@ from context_plane.processes.language.findings import Findings, listed
 from context_plane.processes.language.types import may_be
 from context_plane.processes.linked import LinkedProcess
 
-Missing = tuple[str, str, str, str]
-"""Key of the process in which something is missing, code, message, remedy."""
+
+class Missing(NamedTuple):
+    """What an interface requires and a process does not have."""
+
+    key: str
+    """Of the process, in which it is missing."""
+    code: str
+    message: str
+    remedy: str
+    input: str = ""
+    """The input that it is about."""
+
+
 _STATE: Final = "state"
 
 
@@ -33,19 +44,31 @@ def check_contracts(
             contracted.update(process.inputs)  # it may be for any of them
             continue
         contracted.update(interface.inputs)
-        if source.abstract or resolved.orphan or _told_before(resolved, owner):
+        if source.abstract or resolved.orphan:
             continue
-        spot = named.spot if owner is source else source.at("extends")
-        for key, code, message, remedy in _missing(interface, resolved, process, environment):
-            if not resolved.lacks(key):
-                findings.put(code, source.place(spot), message, remedy)
+        told = _told_before(resolved, owner)
+        for each in _missing(interface, resolved, process, environment):
+            if resolved.lacks(each.key) or (told is not None and each.input not in told):
+                continue
+            if owner is source:
+                spot = named.spot
+            elif told is not None and each.input in source.inputs:
+                spot = _input_key(source, each.input)
+            else:
+                spot = source.at("extends")
+            findings.put(each.code, source.place(spot), each.message, each.remedy)
     return contracted
 
 
-def _told_before(resolved: Resolved, owner: ProcessSource) -> bool:
-    """Whether a concrete parent implements the interface: it satisfies it, or was told, and a child has no less."""
-    parents = resolved.lineage[: resolved.lineage.index(owner) + 1] if owner is not resolved.source else ()
-    return any(not parent.abstract for parent in parents)
+def _told_before(resolved: Resolved, owner: ProcessSource) -> set[str] | None:
+    """Where a concrete parent implements the interface, it satisfies it or was told: a child has no less, but for the
+    inputs that are declared since, which are returned. `None` where there is no such parent."""
+    since = set(resolved.source.inputs)
+    for parent in resolved.lineage[: resolved.lineage.index(owner) + 1] if owner is not resolved.source else ():
+        if not parent.abstract:
+            return since
+        since.update(parent.inputs)
+    return None
 
 
 def _missing(
@@ -57,16 +80,17 @@ def _missing(
         if step.id not in concrete:
             about = f": {step.description}" if step.description else ""
             what = f"interface {name} requires a step {step.id}{about}"
-            yield "steps", "interface-missing-step", what, f"add a step with id: {step.id}"
+            yield Missing("steps", "interface-missing-step", what, f"add a step with id: {step.id}")
     gates = {gate.name for gate in process.gates}
     for gate, _ in interface.required_gates:
         if gate not in gates:
-            yield "gates", "interface-missing-gate", f"interface {name} requires gate {gate}", f"add gates: [{gate}]"
+            what = f"interface {name} requires gate {gate}"
+            yield Missing("gates", "interface-missing-gate", what, f"add gates: [{gate}]")
     for topic, _ in interface.required_knowledge:
         known = environment.topic(topic)
         if known is not None and known not in process.knowledge:
             what = f"interface {name} requires topic {topic}"
-            yield "knowledge", "interface-missing-knowledge", what, f"add knowledge: [{topic}]"
+            yield Missing("knowledge", "interface-missing-knowledge", what, f"add knowledge: [{topic}]")
     yield from _inputs(interface, process)
 
 
@@ -76,17 +100,19 @@ def _inputs(interface: InterfaceSource, process: LinkedProcess) -> Iterator[Miss
         own = process.inputs.get(name)
         if own is None or not may_be(declared.type, own.type):
             what = f"{callers} give input {name}" + (f" as {declared.type}, not {own.type}" if own else "")
-            yield "inputs", "interface-missing-input", what, f"add inputs: {{{name}: {{type: {declared.type}}}}}"
+            remedy = f"add inputs: {{{name}: {{type: {declared.type}}}}}"
+            yield Missing("inputs", "interface-missing-input", what, remedy, name)
         elif own.required and not declared.required:
-            yield "inputs", "interface-extra-input", f"{callers} need not give input {name}", f"give {name} a default"
+            what = f"{callers} need not give input {name}"
+            yield Missing("inputs", "interface-extra-input", what, f"give {name} a default", name)
         elif own.required and any(each.trigger.type != "manual" for each in interface.trigger):
             what = f"triggers of interface {interface.name} give no inputs, and {process.name} needs {name}"
-            yield "inputs", "trigger-without-input", what, f"give {name} a default"
+            yield Missing("inputs", "trigger-without-input", what, f"give {name} a default", name)
     # One that says nothing of inputs leaves them to those who call it.
     for name, own in process.inputs.items() if interface.inputs else ():
         if own.required and name not in interface.inputs:
-            remedy = f"give {name} a default, or add it to the interface"
-            yield "inputs", "interface-extra-input", f"{callers} do not give input {name}", remedy
+            what, remedy = f"{callers} do not give input {name}", f"give {name} a default, or add it to the interface"
+            yield Missing("inputs", "interface-extra-input", what, remedy, name)
 
 
 def check_usefulness(resolved: Resolved, process: LinkedProcess, contracted: set[str], findings: Findings) -> None:

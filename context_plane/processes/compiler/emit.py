@@ -18,6 +18,7 @@ from context_plane.processes.language.diagnostic import Diagnostic, Place
 from context_plane.processes.language.documents import ProcessSource
 from context_plane.processes.linked import LinkedProcess
 
+REUSED: Final = "version-reused"
 _READ_ONLY: Final = (errno.EROFS, errno.EACCES, errno.EPERM)
 _AMEND: Final = "while no run has used version {}, cortex process check --amend"
 
@@ -56,12 +57,12 @@ def check_version(history: History, source: ProcessSource, recorded: Sequence[in
     if amend or before == source.declaration:
         return None
     what = f"version {version} of {name} was compiled before, and declared something else"
-    return _told("version-reused", place, what, f"set version: {highest + 1}, or {_AMEND.format(version)}")
+    return _told(REUSED, place, what, f"set version: {highest + 1}, or {_AMEND.format(version)}")
 
 
 def about_versions(told: Diagnostic) -> bool:
     """Whether a finding is about what was recorded, which may change while no source does."""
-    return told.code in ("version-reused", "version-went-back", "history-corrupt", "not-recorded")
+    return told.code in (REUSED, "version-went-back", "history-corrupt", "not-recorded")
 
 
 def _told(code: str, place: Place, message: str, remedy: str) -> Diagnostic:

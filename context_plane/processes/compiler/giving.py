@@ -5,7 +5,7 @@ Here belongs checking and filling in of defaults.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,22 +61,42 @@ def _remedy(declared: Declared) -> str:
     return f"give one of type {declared.type}{about}"
 
 
+def mistyped(receiver: Receiver, values: Mapping[str, Any], known: Mapping[str, Declared]) -> Iterator[tuple[str, str]]:
+    """Of some inputs of the process those that are given where they cannot be of the wanted type, each with a message
+    that says so."""
+    for name, value in values.items():
+        wanted = (receiver.inputs or {}).get(name)
+        path = _whole(value)
+        declared = known.get(path[1]) if path and path[0] == "inputs" and len(path) == 2 else None
+        if path and wanted is not None and declared is not None and not may_be(declared.type, wanted.type):
+            what = f"{name} of {receiver.kind} {receiver.name} is {value}, which is declared as {declared.type}"
+            yield path[1], f"{what}, not {wanted.type}"
+
+
 def _wrong(value: Any, wanted: str, known: Mapping[str, Declared]) -> str | None:
     """What a value is, where it is none of the wanted type."""
     if value is REFUSED or wanted == "any":
         return None
     if type(value) is not str or "${" not in value:
         return None if fits(value, wanted) else kind_of(value)
-    try:
-        found = list(references(value))
-    except InputError:  # told where references are
-        return None
-    if len(found) != 1 or found[0].written != value:
+    path = _whole(value)
+    if path is None:
         return None if wanted == "text" else kind_of(value)
-    path = found[0].path
-    if path[0] == "execution" and len(path) > 1:
+    if path[:1] == ("execution",) and len(path) > 1:
         return None if may_be("text", wanted) else f"{value}, which is a text"
-    if path[0] != "inputs" or len(path) != 2 or path[1] not in known:
+    if path[:1] != ("inputs",) or len(path) != 2 or path[1] not in known:
         return None
     declared = known[path[1]].type
     return None if may_be(declared, wanted) else f"{value}, which is declared as {declared}"
+
+
+def _whole(value: Any) -> tuple[str, ...] | None:
+    """The path of the one reference that a value is; `None` where it is more or none, empty where it does not read,
+    which is told where references are."""
+    if type(value) is not str or "${" not in value:
+        return None
+    try:
+        found = list(references(value))
+    except InputError:
+        return ()
+    return found[0].path if len(found) == 1 and found[0].written == value else None

@@ -16,6 +16,7 @@ from context_plane.processes.compiler.environment import Environment, Used
 from context_plane.processes.compiler.giving import Receiver, given
 from context_plane.processes.compiler.merging import Owned, ResolvedStep, composed
 from context_plane.processes.compiler.resolve import Resolved
+from context_plane.processes.compiler.retyping import check_retyped
 from context_plane.processes.language.diagnostic import Diagnostic
 from context_plane.processes.language.documents import ContextSource, GateUse, Listing, Named, NeedsSource, StepSource
 from context_plane.processes.language.findings import Findings, listed, meant
@@ -77,6 +78,8 @@ class _Linking:
             steps=tuple([self._step(step) for step in resolved.steps]),
             dispatch=resolved.dispatch,
         )  # fmt: skip
+        if self._parent is not None and source.inputs:
+            check_retyped(resolved, self._parent.process.inputs, self._environment, self._used, self._findings)
         contracted = check_contracts(resolved, process, self._environment, self._used, self._findings)
         check_usefulness(resolved, process, contracted, self._findings)
         return Linked(process, resolved, self._gates, self._used, tuple(self._findings.found))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from context_plane.canonical import canonical
+from context_plane.errors import InputError
 from context_plane.processes.language.documents import GateUse, Listing, ProcessSource, StepSource
 from context_plane.processes.language.findings import listed, meant, way
 
@@ -63,8 +65,13 @@ def gates_of(parent: Sequence[Owned], own: Listing[GateUse], owner: ProcessSourc
     return composed(parent, mine, _same, repeated)
 
 
-def _same(owned: Owned) -> tuple[str, str]:
-    return owned.gate.gate, repr(owned.gate.inputs) if owned.gate.inputs else ""
+def _same(owned: Owned) -> tuple[str, bytes]:
+    """Name and inputs, in whatever order these are written."""
+    inputs = owned.gate.inputs
+    try:
+        return owned.gate.gate, canonical(inputs) if inputs else b""
+    except InputError:  # something in it was refused, and told: such a process is not run
+        return owned.gate.gate, repr(inputs).encode()
 
 
 def merged(parent: Sequence[ResolvedStep], own: ProcessSource, tell: Tell, complete: bool) -> tuple[ResolvedStep, ...]:

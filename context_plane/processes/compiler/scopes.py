@@ -1,7 +1,8 @@
 """Scopes: what the references of a process may refer to once it is known what it inherits.
 
 Here belong inputs that must be declared and steps that must come before. Only what a process writes itself is looked
-at: what it inherits stays right, because inputs are never taken away and steps never change their order.
+at: what it inherits stays right, because inputs are never taken away and steps never change their order. That their
+types may change is `retyping`'s to look after.
 """
 
 from __future__ import annotations

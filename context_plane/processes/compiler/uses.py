@@ -5,7 +5,8 @@ Here belong finding them and their exact places; what they may refer to after in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from context_plane.errors import InputError
@@ -13,10 +14,21 @@ from context_plane.processes.language.diagnostic import Place
 from context_plane.processes.language.documents import Source
 from context_plane.processes.language.findings import Findings, listed, shown
 from context_plane.processes.language.marks import Marks, mark_of
-from context_plane.processes.references import Reference, references
+from context_plane.processes.references import ROOTS, Reference, references
 
 EXECUTION: Final = ("id", "entity", "tenant")
 """What can be referred to of an execution."""
+NAMELESS: Final = ("id", "tenant")
+"""The same before it is known whose it is."""
+_BREAK: Final = re.compile(r"[\r\n]")
+_PLAIN: Final = re.compile(r"\$\{")
+_PROPERTIES: Final = re.compile(r"(?:&\S+\s+)?")
+_QUOTED: Final = re.compile(
+    r"(?P<sign>(?:\$|\\x24|\\u0024|\\U00000024)(?:\\(?:\r\n?|\n)[ \t]*)*(?:\{|\\x7[bB]|\\u007[bB]|\\U0000007[bB]))"
+    r"|\\.|\"",
+    re.DOTALL,
+)
+"""In double quotes: the signs ``${``, also where they are escaped or stand in two lines; else what is escaped."""
 
 
 class Use(NamedTuple):
@@ -49,18 +61,55 @@ def uses(value: Any, spot: Any, source: Source, findings: Findings, step: str | 
                 yield Use(reference.path, at, order, step)
 
 
+def some_uses(
+    value: Any, spot: Any, source: Source, findings: Findings, why: str, *,
+    roots: Sequence[str] = ROOTS, known: Sequence[str] = EXECUTION,
+) -> list[Use]:  # fmt: skip
+    """The references in a value that may be to certain roots alone, and to what is `known` of the execution. Others are
+    told, with `why`."""
+    found = []
+    for use in uses(value, spot, source, findings):
+        if use.path[0] not in roots:
+            remedy = f"refer to {' or '.join(roots)}"
+        elif use.path[0] == "execution" and len(use.path) > 1 and use.path[1] not in known:
+            remedy = f"of the execution refer to {' or '.join(known)}"
+        else:
+            found.append(use)
+            continue
+        findings.put("bad-reference", place_of(source, use.spot, use.order), f"{shown(use.written)} {why}", remedy)
+    return found
+
+
 def place_of(source: Source, spot: Any, order: int) -> Place:
     """The place of a reference inside of a text; that of the text, where it is written in another way than it reads."""
     mark = mark_of(spot)
-    text, at = source.document.text, mark.index - 2
-    for _ in range(order + 1):
-        at = text.find("${", at + 2)
-        if at < 0 or at >= source.document.end:
-            return source.place(mark)
-    before = text[mark.index : at].replace("\r\n", "\n").replace("\r", "\n")
+    at = _sign(source.document.text, mark.index, source.document.end, order)
+    if at is None:
+        return source.place(mark)
+    before = source.document.text[mark.index : at].replace("\r\n", "\n").replace("\r", "\n")
     lines = before.count("\n")
     column = len(before) - before.rfind("\n") if lines else mark.column + len(before) + 1
     return Place(source.file, mark.line + lines + 1, column)
+
+
+def _sign(text: str, start: int, end: int, order: int) -> int | None:
+    """Where in a scalar the signs ``${`` are written that so many others go before."""
+    begin = _PROPERTIES.match(text, start, end).end()  # type: ignore[union-attr]  # it matches the empty text
+    pattern = _PLAIN
+    if text[begin : begin + 1] == '"':
+        pattern, begin = _QUOTED, begin + 1
+    elif text[begin : begin + 1] in ("|", ">"):  # what stands beside them is a comment
+        found = _BREAK.search(text, begin, end)
+        begin = end if found is None else found.start()
+    for match in pattern.finditer(text, begin, end):
+        if match[0] == '"':
+            return None
+        if pattern is _QUOTED and match["sign"] is None:
+            continue
+        if not order:
+            return match.start()
+        order -= 1
+    return None
 
 
 def _texts(value: Any, spot: Any) -> Iterator[tuple[str, Any]]:

@@ -6,12 +6,12 @@ cannot be meant. What documents say about each other is `declare`'s to say.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from context_plane.processes.compiler.parse import Parsed
-from context_plane.processes.compiler.uses import Use, place_of, uses
+from context_plane.processes.compiler.uses import EXECUTION, NAMELESS, Use, place_of, some_uses, uses
 from context_plane.processes.language.diagnostic import Diagnostic
 from context_plane.processes.language.documents import (
     ActionSource,
@@ -81,10 +81,12 @@ def _process(source: ProcessSource, told: _Told) -> None:
         if trigger.type != "manual":
             what = f"the {trigger.type} trigger of abstract process {source.name} starts nothing"
             told.add("abstract-trigger", spot, what, "give it to the children that it is meant for")
-    for key in ("entity", "workspace"):
-        _before_steps(getattr(source, key), source.at(key), told)
+    _defaults(source, told)
+    why = "is what the entity is to be"
+    _before_steps(some_uses(source.entity, source.at("entity"), source, told.findings, why, known=NAMELESS), told)
+    _before_steps(uses(source.workspace, source.at("workspace"), source, told.findings), told)
     for gate in source.gates.items:
-        _before_steps(gate.inputs, _inside(gate.spot, "inputs"), told)
+        _before_steps(uses(gate.inputs, _inside(gate.spot, "inputs"), source, told.findings), told)
     if not source.steps.items and "steps" in source.document.data and not (source.extends or source.abstract):
         _no_steps(source, told)
     _steps(source, told)
@@ -97,9 +99,19 @@ def _no_steps(source: ProcessSource, told: _Told) -> None:
         )
 
 
-def _before_steps(value: Any, spot: Any, told: _Told) -> None:
+def _defaults(source: ProcessSource | InterfaceSource | ActionSource | GateSource, told: _Told) -> None:
+    """References in the defaults of inputs, which are filled in before anything that a caller or step gives."""
+    known = EXECUTION if isinstance(source, (ActionSource, GateSource)) else NAMELESS
+    for name, each in source.inputs.items():
+        if each.default:
+            spot = _inside(source.document.marks.values["inputs"].values[name], "default")
+            why = f"is not known where input {name} gets its default"
+            some_uses(each.default, spot, source, told.findings, why, roots=("event", "execution"), known=known)
+
+
+def _before_steps(found: Iterable[Use], told: _Told) -> None:
     """References of what is evaluated before the first step."""
-    for use in uses(value, spot, told.source, told.findings):
+    for use in found:
         if use.path[0] != "steps":
             told.uses.append(use)
             continue
@@ -189,6 +201,7 @@ def _interface(source: InterfaceSource, told: _Told) -> None:
         if step.id in seen:
             told.add("duplicate-step", step.spot.values["id"], f"step {step.id} is required twice", "keep one of them")
         seen.add(step.id)
+    _defaults(source, told)
 
 
 def _action(source: ActionSource, told: _Told) -> None:
@@ -208,6 +221,7 @@ def _action(source: ActionSource, told: _Told) -> None:
 
 def _own_inputs(source: ActionSource | GateSource, told: _Told) -> None:
     """References of a command or prompt: to what the step or gate is given."""
+    _defaults(source, told)
     given: set[str] = set()
     for key in ("run", "prompt"):
         value = getattr(source, key, None)
@@ -228,6 +242,9 @@ def _own_input(use: Use, source: ActionSource | GateSource, told: _Told, given: 
         told.findings.put("bad-reference", place, f"{use.written}: {source.name} does not know the steps", remedy)
     elif use.path == ("inputs",):
         given.update(source.inputs)
+        if not source.inputs and not source.lacks("inputs"):
+            remedy = f"declare what {source.name} is given; what a process is given it does not know"
+            told.findings.put("undeclared-input", place, f"{source.name} declares no inputs", remedy)
     elif use.path[0] == "inputs":
         given.add(use.path[1])
         if use.path[1] not in source.inputs and not source.lacks("inputs"):

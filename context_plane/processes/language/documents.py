@@ -152,9 +152,11 @@ class Source:
 
     def holds(self, place: Place) -> bool:
         """Whether a place is in this document."""
+        if place.file != self.file:
+            return False
         text = self.document.text
         first, last = text.count("\n", 0, self.document.start), text.count("\n", 0, self.document.end)
-        return place.file == self.file and first < place.line <= last + 1
+        return first < place.line <= last + 1
 
     @cached_property
     def declaration(self) -> str:

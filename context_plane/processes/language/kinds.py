@@ -53,7 +53,8 @@ PROCESS: Final = Record(
         ),
         "workspace": Key(
             WORD,
-            "folder that files, git and commands work in, below the plane's workspace root; text with references",
+            "folder that files, git and commands work in, below the plane's workspace root; text with references. By "
+            "default `TENANT/PROCESS`, so that tenants share no files unless they are told to",
         ),
         "knowledge": Key(
             Inheriting(Name(), "knowledge", "removed-inherited"), "topics, each a name, or `inherit: all`"
