@@ -16,7 +16,7 @@ import dagster as dg
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TAG: Final = "context_plane/process"
+TAG: Final = "context_plane/worker"
 _RUNNING: Final = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
 

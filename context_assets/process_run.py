@@ -13,15 +13,18 @@ import dagster as dg
 
 from context_assets import names
 from context_assets.failures import explained
-from context_plane.processes.engine.deciding import Decision, EvaluateGate, Pause, RunStep
+from context_plane.processes.engine.deciding import Decision, EvaluateGate, Pause, RunStep, decide
+from context_plane.processes.engine.records import Record
 from context_plane.processes.engine.session import Session
-from context_plane.processes.engine.state import Execution, GateResult, StepResult
+from context_plane.processes.engine.state import Execution, GateResult, StepResult, after
 from context_plane.processes.linked import LinkedProcess
 from resources.plane import PlaneResource
 
 EXECUTION_TAG: Final = "context_plane/execution"
 PROCESS_TAG: Final = "context_plane/process"
 _MOST: Final = 4_000
+_NO_TURN: Final = -1
+"""A worker's turn that is none: no gate before a step passed in it."""
 
 
 class ExecutionConfig(dg.Config):
@@ -132,7 +135,7 @@ class _Node:
         if self._is_done(session):
             return "done before"
         decision = session.next()
-        if decision is None and session.execution.status in ("halted", "failed") and self._is_next(session.execution):
+        if decision is None and session.execution.status in ("halted", "failed") and self._begins(session.execution):
             self._context.log.info("the execution %s; it is resumed", session.execution.status)
             session.resume({})
             decision = session.next()
@@ -148,7 +151,6 @@ class _Node:
         step, index = self._node["step"] or None, self._node["index"]
         if isinstance(decision, EvaluateGate):
             return bool(self._node["kind"] == "gate") and (decision.step, decision.index) == (step, index)
-        # A step's own op also asks its gates again, where another worker had done so.
         if self._node["kind"] != "step" or not isinstance(decision, (RunStep, Pause)):
             return False
         return bool(decision.step.id == step)
@@ -160,18 +162,11 @@ class _Node:
             return result is not None and result.status == "done"
         return session.passed(step, self._node["index"])
 
-    def _is_next(self, execution: Execution) -> bool:
-        """Whether the execution stopped here."""
-        if self._node["step"]:
-            return execution.next_step == self._node["step"] and self._stopped_here(execution)
-        return self._stopped_here(execution)
-
-    def _stopped_here(self, execution: Execution) -> bool:
-        closed = execution.gates[-1] if execution.gates and not execution.gates[-1].passed else None
-        if execution.status == "halted" and closed is not None:
-            here = (closed.step or "", closed.index)
-            return bool(self._node["kind"] == "gate" and here == (self._node["step"], self._node["index"]))
-        return bool(self._node["kind"] == "step")
+    def _begins(self, execution: Execution) -> bool:
+        """Whether a stopped execution would begin here if it were resumed: the gate or step that stopped it, or the
+        first gate before that step, since a new turn asks them all again."""
+        resumed = after(execution, Record(execution.seq, "resumed", execution.updated, {"edit": {}}))
+        return self._is_mine(decide(resumed, _NO_TURN))
 
     def _tell(self, execution: Execution) -> None:
         """Metadata for the UI: what `cortex trace` shows of the gate or step."""

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import ContextPlaneError
+from context_plane.errors import ContextPlaneError, InputError, NotFound
 from context_plane.facade.running import Running
-from context_plane.instants import DAY
 
 if TYPE_CHECKING:
+    from context_plane.processes.compiler.catalog import Catalog
     from context_plane.processes.engine.journal import Head
+    from context_plane.processes.triggers.places import Place
     from context_plane.processes.triggers.watching import Registrations, Sighting, Watcher
 
 SECONDS: Final = 10.0
-_MISSED: Final = 7 * DAY
-"""How far back a time is looked for that was missed."""
 
 
 @dataclass(frozen=True)
@@ -30,48 +29,56 @@ class Reaction:
     known: int = 0
     """Events whose execution was there already."""
     refused: tuple[str, ...] = ()
-    """What should have run and could not, with the reason."""
+    """What should have run and could not, with the reason; it is not tried again."""
+    waiting: tuple[str, ...] = ()
+    """Processes that stay behind, with the reason; they hold `number` back."""
 
 
 class Reacting(Running):
     """Triggers."""
 
+    _places: dict[str, Place] | None = None
+    """How far each tenant's processes are, as the last call left it."""
+
     def react(self, tenant: str, after: int | None = None, *, seconds: float = SECONDS) -> Reaction:
         """Accepts the executions that events after a log number set off, each once however often it is called.
 
-        `after` is where the last call ended. Without it the tenant is looked at from where its processes were first
-        seen; processes that are seen now react to what comes after `after`, or from now on. Nothing is run.
+        `after` is where the last call ended. Without it the tenant is looked at from where its triggers were first
+        seen; those that are seen now react to what comes after `after`, or from now on. Nothing is run. What meets an
+        error that will pass is not moved past: the next call tries it again.
         """
-        from context_plane.instants import now
-        from context_plane.processes.triggers.watching import registration, sightings
+        from context_plane.processes.triggers.watching import sightings
 
-        watchers = self._watchers(tenant)
-        state = self._tenant(tenant)
-        head = state.history.refresh()
-        if not watchers or not head:
-            return Reaction(head)
+        catalog, watchers = self.processes(), self._watchers(tenant)
+        history = self._tenant(tenant).history
+        if not history.refresh() or not (watchers or catalog.errors):
+            return Reaction(history.head)
         known = self._registrations(tenant).known()
-        fresh = sorted({each.name for each in watchers} - known.keys())
-        if fresh:
-            start = head if after is None else after
-            self._append_own(tenant, [registration(name, start, now()) for name in fresh])
-            known = self._registrations(tenant).known()
-        begin = min(known.values(), default=head) if after is None else after
-        number, accepted, old, refused = begin, [], 0, []
-        for seen in sightings(state.history, watchers, known, begin, seconds):
+        lost = _lost(known, catalog)
+        place = self._place(tenant, after, [n for key, n in known.items() if _concerns(key, watchers, lost)])
+        known = self._register(tenant, watchers, known, history.head if after is None else place.furthest)
+        starts = {each.key: max(known[each.key], place.of(each.name)) for each in watchers}
+        behind, waiting, refused = self._left_behind(tenant, place, lost)
+        reached, accepted, old = place.number, [], 0
+        for seen in sightings(history, watchers, starts, place.number, seconds, behind):
             if isinstance(seen, int):
-                number = seen
-                continue
-            try:
-                found = self._set_off(tenant, seen)
-            except ContextPlaneError as error:
-                refused.append(f"{seen.name} for event {seen.event['source']} {seen.event['id']}: {error}")
-                continue
-            if found is None:
-                old += 1
-            else:
-                accepted.append(found)
-        return Reaction(number, tuple(accepted), old, tuple(refused))
+                reached = seen
+            elif seen.name not in behind:
+                try:
+                    found = self._set_off(tenant, seen)
+                except ContextPlaneError as error:
+                    told = f"{seen.name} for event {seen.event['source']} {seen.event['id']}: {error}"
+                    if self._lasts(tenant, seen, error):
+                        refused.append(told)
+                    else:
+                        behind[seen.name] = seen.number - 1
+                        waiting.append(told)
+                else:
+                    old += found is None
+                    accepted += [] if found is None else [found]
+        place = place.moved({*lost, *(each.name for each in watchers)}, reached, behind, history.head)
+        self._places = {**(self._places or {}), tenant: place}
+        return Reaction(place.number, tuple(accepted), old, tuple(refused), tuple(waiting))
 
     def due(self, last: int, now: int) -> list[tuple[str, str, int]]:
         """What schedules ask for between two instants (microseconds): process, tenant, and the time for which; of
@@ -106,6 +113,54 @@ class Reacting(Running):
             if trigger.type == "event" and (not trigger.tenants or tenant in trigger.tenants)
         ]
 
+    def _place(self, tenant: str, after: int | None, registered: list[int]) -> Place:
+        """Where a look begins: where the last call ended, if that is what is asked for, else at a number."""
+        from context_plane.processes.triggers.places import Place
+
+        head = self._tenant(tenant).history.head
+        if after is None:
+            return Place(min(registered, default=head))
+        last = (self._places or {}).get(tenant)
+        return last if last is not None and last.number == after else Place(min(after, head))
+
+    def _register(self, tenant: str, watchers: list[Watcher], known: dict[str, int], number: int) -> dict[str, int]:
+        """From where on each trigger reacts. Those that are not known do from a number on, which the log remembers."""
+        from context_plane.processes.triggers.watching import registration
+
+        fresh = sorted({each.key for each in watchers} - known.keys())
+        if not fresh:
+            return known
+        time = self._tenant(tenant).history.record(max(number, 1)).time
+        self._append_own(tenant, [registration(key, number, time) for key in fresh])
+        return dict.fromkeys(fresh, number) | self._registrations(tenant).known()
+
+    def _left_behind(self, tenant: str, place: Place, lost: set[str]) -> tuple[dict[str, int], list[str], list[str]]:
+        """Where processes that do not compile wait, and what is told of it: who waits, and what is passed over."""
+        oldest = self._missed(tenant) if lost else 0
+        behind = {name: max(place.of(name), oldest) for name in sorted(lost)}
+        waiting = [f"{name} does not compile: it waits at log number {number}" for name, number in behind.items()]
+        passed = [
+            f"{name} does not compile: what came up to log number {oldest} is too old to wait for it"
+            for name in behind if place.of(name) < oldest
+        ]  # fmt: skip
+        return behind, waiting, passed
+
+    def _missed(self, tenant: str) -> int:
+        """The log number up to which nothing is waited with any more."""
+        from context_plane.instants import now
+        from context_plane.processes.triggers.places import MISSED, older
+
+        return older(self._tenant(tenant).history, now() - MISSED)
+
+    def _lasts(self, tenant: str, seen: Sighting, error: ContextPlaneError) -> bool:
+        """Whether a sighting's error is a refusal, and not one that will pass: somebody may be writing the process."""
+        from context_plane.processes.triggers.places import lasting
+
+        if not lasting(error):
+            return False
+        written = self.processes().errors and not self._able(seen.name)
+        return not written or seen.number <= self._missed(tenant)
+
     def _registrations(self, tenant: str) -> Registrations:
         from context_plane.processes.triggers.watching import Registrations
 
@@ -119,7 +174,7 @@ class Reacting(Running):
         from context_plane.errors import Infeasible
         from context_plane.processes.triggers.watching import MOST_DEEP, depth
 
-        if depth(seen.event, self._event_of) > MOST_DEEP:
+        if depth(seen.event, tenant, self._event_of) > MOST_DEEP:
             what = f"runs have set each other off {MOST_DEEP} times in a row"
             remedy = "give the trigger a condition that ends it"
             raise Infeasible(what, where=f"process {seen.name}", remedy=remedy)
@@ -139,15 +194,32 @@ class Reacting(Running):
     def _event_of(self, execution: str) -> Mapping[str, Any] | None:
         try:
             return self.engine.execution(execution).event
-        except ContextPlaneError:
+        except (InputError, NotFound):
             return None
+
+
+def _lost(known: Mapping[str, int], catalog: Catalog) -> set[str]:
+    """The processes and interfaces that once had triggers and are not to be had while something in the folder has an
+    error: nobody took them away, they do not compile for the moment."""
+    there = catalog.processes.keys() | catalog.interfaces.keys()
+    return {name for key in known if (name := _name(key)) not in there} if catalog.errors else set()
+
+
+def _concerns(key: str, watchers: list[Watcher], lost: set[str]) -> bool:
+    return _name(key) in lost or any(each.key == key for each in watchers)
+
+
+def _name(key: str) -> str:
+    """Whose trigger it is."""
+    return key.partition("/")[0]
 
 
 def _last(trigger: Any, after: int, until: int) -> int | None:
     """The last time of a schedule in (after, until]."""
     from context_plane.processes.language.cron import next_after
+    from context_plane.processes.triggers.places import MISSED
 
-    found, at = None, max(after, until - _MISSED)
+    found, at = None, max(after, until - MISSED)
     while (following := next_after(trigger.cron, trigger.timezone, at)) is not None and following <= until:
         found = at = following
     return found

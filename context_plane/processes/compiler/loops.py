@@ -1,8 +1,9 @@
 """Loops: triggers that what their own runs write would set off again, for ever.
 
-Here belongs what a run writes, as far as it is known before it runs, and who waits for it: the records of the run, what
-it remembers, and the events that `ingest` steps write. What is filled in at run time may be anything. A process leads
-to another if something that it writes may set the other off; a circle of these is refused.
+Here belongs what a run writes, as far as it is known before it runs, and who waits for it: the records of the run, the
+memories that it began and ended, what it remembers, and the events that `ingest` steps write. What is filled in at run
+time may be anything. A process leads to another if something that it writes may set the other off; a circle of these is
+refused.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ RECORDS: Final = "cortex.execution."
 RECORDER: Final = "cortex/executions"
 """Types and source of what is told of runs."""
 MEMORY: Final = "cortex.memory."
+REMEMBERER: Final = "cortex/memory"
 _UNKNOWN: Final = object()
 """A value that is filled in at run time."""
 _NOWHERE: Final = object()
@@ -120,6 +122,7 @@ def written_by(process: LinkedProcess) -> Iterator[Written]:
     """What a run of a process writes."""
     subject = ANY if process.entity is None else pattern(process.entity)
     yield Written(f"{RECORDS}*", RECORDER, subject, _Open({"process": process.name, "version": process.version}))
+    yield from _chained(subject)
     if any(step.context is not None for step in process.steps):
         yield Written(RECEIPT)
     for step in process.steps:
@@ -127,6 +130,15 @@ def written_by(process: LinkedProcess) -> Iterator[Written]:
             yield Written(f"{MEMORY}*")
         elif step.action == "ingest":
             yield from _ingested(step.inputs, process)
+
+
+def _chained(subject: str) -> Iterator[Written]:
+    """The memories that an execution is (`engine.chaining`): that it began, what came of it, and what led to what."""
+    node = {"confidence": 1, "origin": "cortex"} | dict.fromkeys(("text", "recorded", "session", "links"), _UNKNOWN)
+    link = {"kind": "led_to"} | dict.fromkeys(("actor", "target", "recorded"), _UNKNOWN)
+    yield Written(f"{MEMORY}observation", REMEMBERER, subject, node)
+    yield Written(f"{MEMORY}outcome", REMEMBERER, subject, node)
+    yield Written(f"{MEMORY}link", REMEMBERER, subject, link)
 
 
 class _Open(dict[str, Any]):

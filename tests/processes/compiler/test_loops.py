@@ -13,10 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from context_plane.memory.nodes.node import LINK
 from context_plane.processes.compiler.circles import circles
 from context_plane.processes.compiler.compiler import Compiler
 from context_plane.processes.compiler.globs import literal, overlap
-from context_plane.processes.compiler.loops import Written, may_fit, pattern
+from context_plane.processes.compiler.loops import Written, may_fit, pattern, written_by
+from context_plane.processes.engine.journal import Head
+from context_plane.processes.engine.records import Record
+from context_plane.processes.engine.sealing import events
+from context_plane.processes.linked import LinkedProcess, LinkedStep
 from context_plane.processes.references import fill
 from context_plane.processes.triggers.match import matches
 from tests.processes.compiler.folders import codes, compiled, put
@@ -116,6 +121,15 @@ def test_what_would_match_may_fit(
         ("{type: cortex.execution.finished, process: check_2}", False),
         ("{type: cortex.execution.finished, source: elsewhere}", False),
         ("{type: cortex.execution.finished, version: 2}", False),
+        ("{type: cortex.memory.observation}", True),
+        ("{type: cortex.memory.outcome, origin: cortex}", True),
+        ("{type: cortex.memory.*, source: cortex/memory}", True),
+        ("{type: cortex.memory.outcome, session: acme.*}", True),
+        ("{type: cortex.memory.link, kind: led_to}", True),
+        ("{type: cortex.memory.link, kind: refines}", False),
+        ("{type: cortex.memory.observation, origin: me}", False),
+        ("{type: cortex.memory.observation, about: customer/a}", False),
+        ("{type: cortex.memory.decision}", False),
         ("{type: cortex.knowledge.*}", False),
         ("{type: '*'}", False),
         ("{type: c*}", False),
@@ -129,6 +143,24 @@ def test_records_of_a_run_set_off_only_who_asks_for_them(tmp_path: Path, match: 
         f"process: check\nversion: 1\ntrigger: {{type: event, match: {match}}}\nsteps: [{{id: a, action: run_tests}}]\n"
     )
     assert codes(compiled(tmp_path, text)) == (["trigger-loop"] if loops else [])
+
+
+def test_every_event_that_sealing_writes_is_one_that_the_compiler_knows() -> None:
+    """Told of an execution from its acceptance to its end: none may be left out of what a run writes."""
+    process = LinkedProcess("check", 1, steps=(LinkedStep("a", "note"),))
+    id = f"acme.{'1' * 24}"
+    event = {"id": "1", "type": "x.y", "source": "ci", "subject": "thing/a", "execution": f"acme.{'2' * 24}"}
+    told = {"step": "a", "status": "done", "output": "fine", "error": ""}
+    records = [
+        Record(0, "accepted", 1, {"process": process.to_json(), "event": event}), Record(1, "step", 2, told),
+        Record(2, "finished", 3, {"status": "succeeded", "reason": ""}),
+    ]  # fmt: skip
+    made = list(events(Head("acme", id, "check", 1, "", "thing/a", "succeeded", 1, 3), records, lambda: records))
+    assert {each["type"] for each in made} >= {LINK, "cortex.memory.observation", "cortex.memory.outcome"}
+    for each in made:
+        match = {name: each[name] for name in ("type", "source", "subject")}
+        match |= {f"data.{name}": value for name, value in each["data"].items()}
+        assert any(may_fit(match, written) for written in written_by(process)), each
 
 
 @pytest.mark.parametrize(
