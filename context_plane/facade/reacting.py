@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import ContextPlaneError, InputError, NotFound
@@ -34,6 +34,18 @@ class Reaction:
     """Processes that stay behind, with the reason; they hold `number` back."""
 
 
+@dataclass
+class _Look:
+    """What a look at a tenant's log comes to."""
+
+    behind: dict[str, int]
+    """Processes that wait, and where."""
+    accepted: list[Head] = field(default_factory=list)
+    known: int = 0
+    refused: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+
+
 class Reacting(Running):
     """Triggers."""
 
@@ -58,27 +70,15 @@ class Reacting(Running):
         place = self._place(tenant, after, [n for key, n in known.items() if _concerns(key, watchers, lost)])
         known = self._register(tenant, watchers, known, history.head if after is None else place.furthest)
         starts = {each.key: max(known[each.key], place.of(each.name)) for each in watchers}
-        behind, waiting, refused = self._left_behind(tenant, place, lost)
-        reached, accepted, old = place.number, [], 0
-        for seen in sightings(history, watchers, starts, place.number, seconds, behind):
+        look, reached = self._look(tenant, place, lost), place.number
+        for seen in sightings(history, watchers, starts, place.number, seconds, look.behind):
             if isinstance(seen, int):
                 reached = seen
-            elif seen.name not in behind:
-                try:
-                    found = self._set_off(tenant, seen)
-                except ContextPlaneError as error:
-                    told = f"{seen.name} for event {seen.event['source']} {seen.event['id']}: {error}"
-                    if self._lasts(tenant, seen, error):
-                        refused.append(told)
-                    else:
-                        behind[seen.name] = seen.number - 1
-                        waiting.append(told)
-                else:
-                    old += found is None
-                    accepted += [] if found is None else [found]
-        place = place.moved({*lost, *(each.name for each in watchers)}, reached, behind, history.head)
+            elif seen.name not in look.behind:
+                self._try(tenant, seen, look)
+        place = place.moved({*lost, *(each.name for each in watchers)}, reached, look.behind, history.head)
         self._places = {**(self._places or {}), tenant: place}
-        return Reaction(place.number, tuple(accepted), old, tuple(refused), tuple(waiting))
+        return Reaction(place.number, tuple(look.accepted), look.known, tuple(look.refused), tuple(look.waiting))
 
     def due(self, last: int, now: int) -> list[tuple[str, str, int]]:
         """What schedules ask for between two instants (microseconds): process, tenant, and the time for which; of
@@ -134,16 +134,32 @@ class Reacting(Running):
         self._append_own(tenant, [registration(key, number, time) for key in fresh])
         return dict.fromkeys(fresh, number) | self._registrations(tenant).known()
 
-    def _left_behind(self, tenant: str, place: Place, lost: set[str]) -> tuple[dict[str, int], list[str], list[str]]:
-        """Where processes that do not compile wait, and what is told of it: who waits, and what is passed over."""
+    def _look(self, tenant: str, place: Place, lost: set[str]) -> _Look:
+        """A look that begins: processes that do not compile wait where they are, but with nothing that is too old."""
         oldest = self._missed(tenant) if lost else 0
-        behind = {name: max(place.of(name), oldest) for name in sorted(lost)}
-        waiting = [f"{name} does not compile: it waits at log number {number}" for name, number in behind.items()]
-        passed = [
-            f"{name} does not compile: what came up to log number {oldest} is too old to wait for it"
-            for name in behind if place.of(name) < oldest
-        ]  # fmt: skip
-        return behind, waiting, passed
+        look = _Look({name: max(place.of(name), oldest) for name in sorted(lost)})
+        for name, number in look.behind.items():
+            look.waiting.append(f"{name} does not compile: it waits at log number {number}")
+            if place.of(name) < oldest:
+                look.refused.append(f"{name} does not compile: what came up to log number {oldest} is too old to wait")
+        return look
+
+    def _try(self, tenant: str, seen: Sighting, look: _Look) -> None:
+        """Accepts the execution of a sighting, or takes down why not."""
+        try:
+            found = self._set_off(tenant, seen)
+        except ContextPlaneError as error:
+            told = f"{seen.name} for event {seen.event['source']} {seen.event['id']}: {error}"
+            if self._lasts(tenant, seen, error):
+                look.refused.append(told)
+            else:
+                look.behind[seen.name] = seen.number - 1
+                look.waiting.append(told)
+            return
+        if found is None:
+            look.known += 1
+        else:
+            look.accepted.append(found)
 
     def _missed(self, tenant: str) -> int:
         """The log number up to which nothing is waited with any more."""

@@ -144,6 +144,26 @@ def test_a_closed_gate_fails_its_op_with_the_reason(processes: Home, instance: d
     assert launch(processes, instance, head.id).success
 
 
+@pytest.mark.parametrize("name", ["also", "look"])
+def test_a_run_goes_on_at_a_step_whose_gates_are_asked_again(
+    processes: Home, instance: dg.DagsterInstance, name: str
+) -> None:
+    """Where the second of a step's gates was closed, and where the step failed behind its gates: the ops of all of its
+    gates take part in the new turn."""
+    wrong = {
+        "also": ACTIONS.replace("def also(call):\n    return True", "def also(call):\n    return False"),
+        "look": ACTIONS.replace("def look(step):\n", "def look(step):\n    assert step.id != 'commit'\n"),
+    }
+    acts = processes.folder / "processes" / "acts.py"
+    acts.write_text(wrong[name])
+    head = processes.plane.start("fix_ci_failure", tenant="acme", event=failure(1))
+    assert not launch(processes, instance, head.id).success
+    acts.write_text(ACTIONS)
+    result = launch(processes, instance, head.id)
+    assert [e.step_key for e in result.all_events if e.is_step_failure] == []
+    assert (workspace(processes) / "looked").read_text() == "read_failure\ncommit\n"
+
+
 def test_a_run_of_what_is_done_does_nothing(processes: Home, instance: dg.DagsterInstance) -> None:
     head = processes.plane.start("fix_ci_failure", tenant="acme", event=failure(1))
     processes.plane.engine.run(head.id)

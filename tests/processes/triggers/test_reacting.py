@@ -334,6 +334,17 @@ def test_a_trigger_that_changed_does_not_react_to_what_came_before(plane: Contex
     assert [head.version for head in plane.react("acme").accepted] == [2]
 
 
+def test_two_who_see_a_trigger_at_once_say_the_same(plane: ContextPlane) -> None:
+    """The log takes it once; where one of the two had seen less, nothing is lost."""
+    plane.ingest("acme", [event(1)])
+    watchers = plane._watchers("acme")
+    with ContextPlane.open(plane.settings.home, embedder="none") as other:
+        for each, number in ((plane, 1), (other, 1), (other, 0)):
+            each._tenant("acme").history.refresh()
+            each._register("acme", watchers, {}, number)
+        assert set(other._registrations("acme").known().values()) == {0}
+
+
 def test_what_was_erased_sets_off_nothing(plane: ContextPlane) -> None:
     """Also where its segment is gone, and for the registrations on the process's own entity."""
     plane.ingest("acme", [event(1)])
