@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,18 +144,25 @@ class Running(Compiling):
         super().close()
 
     def _check_unused(self) -> None:
-        """Before versions are written anew. Raises `Conflict` for one that a run has used."""
+        """Before versions are written anew. Raises `Conflict` for one that a run has used, itself or as a parent."""
         catalog = self.processes()
-        reused = {each.place for each in catalog.diagnostics if each.code == "version-reused"}
-        for name, place in catalog.sources.items():
-            if any(each.file == place.file and each.line >= place.line for each in reused):
-                latest = self.process_history(name)[-1].version
-                for head in self.engine.journal.heads(process=name):
-                    if head.version == latest:
-                        raise Conflict(
-                            f"version {latest} of {name} was run by {head.id}", where=str(place),
-                            remedy=f"set version: {latest + 1}",
-                        )  # fmt: skip
+        reused = set(catalog.reused.items())
+        lineages: dict[str, frozenset[tuple[str, int]]] = {}
+        for head in self._all_executions() if reused else ():
+            if head.digest not in lineages:
+                lineages[head.digest] = frozenset(self.execution(head.id).process.lineage)
+            for name, version in sorted({(head.process, head.version), *lineages[head.digest]} & reused):
+                how = "" if name == head.process else f", as a parent of {head.process}"
+                next_ = self.process_history(name)[-1].version + 1
+                raise Conflict(
+                    f"version {version} of {name} was run by {head.id}{how}", where=str(catalog.sources[name]),
+                    remedy=f"set version: {next_}",
+                )  # fmt: skip
+
+    def _all_executions(self) -> Iterator[Head]:
+        """Those of all tenants, also those that are only in the state or only in the log."""
+        for tenant in sorted({*self.tenants(), *(head.tenant for head in self.engine.journal.heads())}):
+            yield from self.executions(tenant)
 
     def _wish(
         self, name: str, tenant: str, inputs: Mapping[str, Any] | None, entity: str | None,

@@ -29,10 +29,9 @@ def among(given: Mapping[str, Validated], others: Mapping[str, Validated], here:
     cannot be read."""
     elsewhere = [file for name, file in given.items() if name not in here.values()]
     replaced = {named for file in elsewhere for named in declared_in(file)}
-    found = list(elsewhere)
-    for name in sorted([*here, *others]):
-        found.append(given[here[name]] if name in here else _without(others[name], replaced))
-    return found
+    return elsewhere + [
+        given[here[name]] if name in here else _without(others[name], replaced) for name in sorted([*here, *others])
+    ]
 
 
 def declared_in(file: Validated) -> set[Named]:

@@ -175,6 +175,18 @@ def test_a_suggestion_does_not_outlive_what_it_suggests(tmp_path: Path) -> None:
     assert "count_words" not in found.remedy
 
 
+def test_a_catalog_does_not_depend_on_where_its_documents_are(tmp_path: Path) -> None:
+    """Its digest is that of what they declare: a line above them changes nothing."""
+    text = "interface: face\nversion: 1\n---\naction: act\nrun: [ls]\n---\ngate: open\nrun: [ls]\n---\n" + CHECK
+    put(tmp_path / "one", text)
+    put(tmp_path / "two", "# Why\n" + text, "moved.yaml")
+    one, two = (Compiler(tmp_path / name, surroundings()).compile() for name in ("one", "two"))
+    assert one.digest == two.digest
+    assert one.interfaces["face"].place != two.interfaces["face"].place
+    put(tmp_path / "two", text.replace("[ls]", "[ls, -l]", 1), "moved.yaml")
+    assert Compiler(tmp_path / "two", surroundings()).compile().digest != one.digest
+
+
 def test_threads_may_compile_at_the_same_time(tmp_path: Path) -> None:
     """Each gets a whole catalog."""
     shutil.copytree(VALID, tmp_path, dirs_exist_ok=True)
@@ -214,6 +226,18 @@ def test_a_copied_folder_is_the_same_folder(tmp_path: Path, counts: Counts) -> N
     counts.take()
     assert set(Compiler(tmp_path / "two", surroundings()).compile().processes) == {"check"}
     assert counts.take() == ([], [])
+
+
+def test_another_release_compiles_for_itself(tmp_path: Path, counts: Counts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may tell other things of the same files."""
+    put(tmp_path, CHECK)
+    Compiler(tmp_path, surroundings()).compile()
+    monkeypatch.setattr(cache, "_release", lambda: "another")
+    counts.take()
+    Compiler(tmp_path, surroundings()).compile()
+    assert counts.take()[1] == ["check"]
+    Compiler(tmp_path, surroundings()).compile()
+    assert counts.take()[1] == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "changed", "other", "not text"])
@@ -312,50 +336,3 @@ def test_what_cannot_be_read_is_told_until_it_can(tmp_path: Path) -> None:
     (tmp_path / "later").write_text(OTHER)
     (tmp_path / "pipe.yaml").unlink()
     assert set(compiling.compile().processes) == {"check", "other"}
-
-
-# --- certain files ---------------------------------------------------------------------------------------------------
-
-
-def test_files_are_checked_among_the_others(tmp_path: Path) -> None:
-    """They may extend what the folder has, and replace it; of the folder only what concerns them is told."""
-    home = tmp_path / "home"
-    put(home, CHECK + "---\n" + OTHER.replace("run_tests", "nothing") + "---\ninterface: face\nversion: 1\n")
-    draft = put(tmp_path, CHILD, "draft.yaml")
-    catalog = Compiler(home, surroundings()).check([draft])
-    assert set(catalog.processes) == {"child"}
-    assert not catalog.interfaces
-    assert catalog.diagnostics == ()
-    draft.write_text(CHILD.replace("check", "other"))
-    catalog = Compiler(home, surroundings()).check([draft])
-    assert [(each.code, each.place.file) for each in catalog.diagnostics] == [("unknown-action", "processes.yaml")]
-    assert catalog.broken == {"child"}
-    draft.write_text(OTHER + "timeout: 5\n")
-    catalog = Compiler(home, surroundings()).check([draft])
-    assert [(each.code, each.place.file) for each in catalog.diagnostics] == [("misplaced-key", str(draft))]
-    assert not (home / ".compiled").exists()
-
-
-def test_a_file_of_the_folder_is_checked_once(tmp_path: Path) -> None:
-    """Whatever path it is given by, it is not there twice; a folder stands for what is in it."""
-    path = put(tmp_path, CHECK)
-    put(tmp_path, CHILD, "child.yaml")
-    (tmp_path / "link").symlink_to(tmp_path)
-    compiling = Compiler(tmp_path, surroundings())
-    for given, names in (
-        (path, {"check"}), (tmp_path / "link" / "processes.yaml", {"check"}), (tmp_path, {"check", "child"}),
-    ):  # fmt: skip
-        catalog = compiling.check([given])
-        assert catalog.diagnostics == ()
-        assert set(catalog.processes) == names
-    assert codes(compiling.check([tmp_path / "none.yaml"])) == ["file-unreadable"]
-
-
-def test_checking_does_not_disturb_compiling(tmp_path: Path) -> None:
-    """The catalog of the folder is what it was."""
-    put(tmp_path, CHECK)
-    draft = put(tmp_path / "drafts", CHECK.replace("run_tests", "nothing"), "draft.txt")
-    compiling = Compiler(tmp_path, surroundings())
-    first = compiling.compile()
-    assert codes(compiling.check([draft])) == ["unknown-action"]
-    assert compiling.compile() is first
