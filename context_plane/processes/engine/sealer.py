@@ -45,16 +45,18 @@ class Sealer:
                 self._thread.start()
 
     def now(self) -> int:
-        """Seals at once."""
+        """Seals at once, and drops what has been in the log for long."""
         with self._turn:
             with self._changed:
                 self._news = False
             try:
-                return seal(self._journal, self._ports)
+                count = seal(self._journal, self._ports)
             except BaseException:
                 with self._changed:
                     self._news = True
                 raise
+            self._journal.forgetting.look(self._ports.clock())
+            return count
 
     def close(self) -> None:
         """Seals what is left, if anything was told of, and ends. May be used again afterwards."""
