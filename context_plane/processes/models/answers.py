@@ -21,6 +21,8 @@ class Question:
     key: str = ""
     """The same for every repetition; empty for none."""
     cancelled: threading.Event | None = None
+    addresses: Sequence[str] = ()
+    """Of the model's server, checked: no others are connected to. Empty where any may be."""
 
 
 @dataclass(frozen=True)

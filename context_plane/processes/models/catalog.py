@@ -64,7 +64,8 @@ class Model:
 
 def load_models(file: Path) -> tuple[Model, ...]:
     """The models of a file in its order; none where there is no file. Read again only when it changed. Raises
-    `InputError` with line and remedy for a file that does not read."""
+    `InputError` with line and remedy for a file that does not read. What the variables hold that it names as keys is
+    secret from then on."""
     try:
         found = file.stat()
     except FileNotFoundError:
@@ -74,6 +75,10 @@ def load_models(file: Path) -> tuple[Model, ...]:
         known = _read.get(file)
         if known is None or known[0] != state:
             from context_plane.processes.models.file import read_models
+            from context_plane.processes.registry.secrets import mark_secret
 
             known = _read[file] = (state, read_models(file))
+            for model in known[1]:
+                if model.key_env:
+                    mark_secret(model.key_env)
         return known[1]

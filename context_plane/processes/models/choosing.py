@@ -45,12 +45,17 @@ def choose(models: Sequence[Model], needs: ModelNeeds, tokens: int) -> Choice:
     return Choice(chosen, _why(chosen, fitting, rejected, needs, tokens), rejected, _cost(chosen, tokens))
 
 
+def is_restricted(needs: ModelNeeds) -> bool:
+    """Whether data may not leave: whatever is not said to be free to is not, however it is misspelt."""
+    return needs.sensitivity not in ("public", "internal")
+
+
 def _reason(model: Model, needs: ModelNeeds, tokens: int) -> str:
     """Why a model does not fit; empty where it does."""
     lacking = [each for each in needs.capabilities if each not in model.capabilities]
     if lacking:
         return f"lacks {', '.join(lacking)}"
-    if needs.sensitivity == "restricted" and model.locality != "local":
+    if is_restricted(needs) and model.locality != "local":
         return "is remote, and the data is restricted"
     if tokens + model.max_output > model.context:
         return f"is too small: {tokens:,} tokens and an answer of {model.max_output:,} into {model.context:,}"

@@ -7,20 +7,21 @@ context is data and goes to the model as the user's, between tags; only instruct
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-import socket
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from context_plane.errors import Denied, InputError
+from context_plane.errors import Denied, InputError, Unavailable
 from context_plane.processes.linked import ModelNeeds
 from context_plane.processes.models.answers import Answer, Question
 from context_plane.processes.models.catalog import Model
-from context_plane.processes.models.choosing import Choice, choose
+from context_plane.processes.models.choosing import Choice, choose, is_restricted
+from context_plane.processes.registry.handler import CancelledStep
+from context_plane.web.addresses import is_metadata, is_public, look_up
+from context_plane.web.connection import Deadline
 
 if TYPE_CHECKING:
     from context_plane.config import Settings
@@ -86,10 +87,9 @@ class Gateway:
         messages = framed(prompt, context, system)
         tokens = counted(messages)
         choice = self.choose(needs, tokens)
-        if needs.sensitivity == "restricted":
-            check_local(choice.model)
         until = begun + (SECONDS if timeout is None else timeout)
-        answer = _provided(Question(choice.model, messages, until, _key(key, messages), cancelled))
+        addresses = _checked(choice.model, until, cancelled) if is_restricted(needs) else ()
+        answer = _provided(Question(choice.model, messages, until, _key(key, messages), cancelled, addresses))
         return _reply(choice, answer, tokens, time.monotonic() - begun)
 
 
@@ -126,19 +126,34 @@ def counted(messages: Sequence[Mapping[str, str]]) -> int:
         raise InputError("the prompt holds a lone surrogate", where="prompt", remedy="send valid Unicode") from error
 
 
-def check_local(model: Model) -> None:
-    """Raises `Denied` where the address of a model that is declared local is a public one: what is restricted does not
-    leave because a file says so."""
+def local_addresses(model: Model, over: Callable[[], bool] = lambda: False) -> tuple[str, ...]:
+    """The addresses of a model that is declared local, none of them a public one: what is restricted does not leave
+    because a file says so. To these the request goes and to no others. Raises `Denied`, and `Unavailable` where none is
+    found before it is `over`."""
     parts = urlsplit(model.url)
+    if model.provider != "openai" or not parts.hostname:
+        what = f"{model.name} is asked through a library that connects to wherever it likes"
+        raise Denied(what, where=model.place, remedy="write provider: openai and the url of its server")
     try:
-        found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return  # whoever is not found is not asked either
-    for each in found:
-        address = str(each[4][0]).partition("%")[0]
-        if ipaddress.ip_address(address).is_global:
+        found = look_up(parts.hostname, parts.port or (443 if parts.scheme == "https" else 80), over)
+    except OSError as error:
+        what = f"the host {parts.hostname} of {model.name} is not found: {error.strerror or error}"
+        raise Unavailable(what, where=model.place, remedy="start it, or check the url; then try again") from error
+    for address in found:
+        if is_public(address) or is_metadata(address):
             what = f"{model.name} is declared local, but {parts.hostname} has the public address {address}"
             raise Denied(what, where=model.place, remedy="write locality: remote, or ask a machine of yours")
+    return found
+
+
+def _checked(model: Model, until: float, cancelled: threading.Event | None) -> tuple[str, ...]:
+    deadline = Deadline(until - time.monotonic(), cancelled)
+    try:
+        return local_addresses(model, deadline.over)
+    except Unavailable:
+        if cancelled is not None and cancelled.is_set():
+            raise CancelledStep from None
+        raise
 
 
 def _provided(question: Question) -> Answer:

@@ -12,6 +12,7 @@ from context_plane.processes.models.answers import Answer, Question
 from context_plane.processes.models.catalog import Model
 from context_plane.processes.registry.handler import CancelledStep
 from context_plane.web import Server
+from context_plane.web.connection import Cancelled
 
 _MOST: Final = 16 << 20
 """Bytes of an answer."""
@@ -21,14 +22,7 @@ LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 
 def ask(question: Question, wait: Callable[[float], object] = time.sleep) -> Answer:
     """See `Provider`."""
-    model, cancelled = question.model, question.cancelled
-
-    def waiting(seconds: float) -> None:
-        if cancelled is None:
-            wait(seconds)
-        elif cancelled.wait(seconds):
-            raise CancelledStep
-
+    model = question.model
     server = Server(
         f"model server of {model.name}",
         f"{model.url}/chat/completions",
@@ -39,11 +33,17 @@ def ask(question: Question, wait: Callable[[float], object] = time.sleep) -> Ans
         most=_MOST,
         # A proxy is another machine, and what is local is to stay on this one.
         proxies=model.locality != "local",
-        wait=waiting,
+        addresses=question.addresses,
+        cancelled=question.cancelled,
+        wait=wait,
     )
     body = {"model": model.model, "messages": list(question.messages), **_limited(model)}
     headers = {"Idempotency-Key": question.key} if question.key else {}
-    return _read(server, server.post(json.dumps(body).encode(), headers=headers, until=question.until))
+    try:
+        raw = server.post(json.dumps(body).encode(), headers=headers, until=question.until)
+    except Cancelled as error:
+        raise CancelledStep from error
+    return _read(server, raw)
 
 
 def _limited(model: Model) -> dict[str, Any]:

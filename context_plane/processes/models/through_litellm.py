@@ -14,6 +14,7 @@ from context_plane.errors import ContextPlaneError, Denied, InputError, NotFound
 from context_plane.processes.models.answers import Answer, Question
 from context_plane.processes.models.openai import LIMITS
 from context_plane.web import is_busy, key_in
+from context_plane.web.spellings import hidden
 
 
 def ask(question: Question) -> Answer:
@@ -34,7 +35,7 @@ def ask(question: Question) -> Answer:
         )
     except Exception as error:  # noqa: BLE001 - whatever a library raises is translated
         # What it was caused by is shown with it, unless that would show the key.
-        raise _translated(error, question, key) from (None if key and key in str(error) else error)
+        raise _translated(error, question, key) from (None if key and hidden(str(error), key) != str(error) else error)
     return _read(found, question)
 
 
@@ -69,7 +70,7 @@ def _read(found: Any, question: Question) -> Answer:
 def _translated(error: Exception, question: Question, key: str | None) -> ContextPlaneError:
     status = getattr(error, "status_code", None)
     said = f"{type(error).__name__}: {error}"
-    what = f"litellm fails: {said.replace(key, '[its key]') if key else said}"[:500]
+    what = f"litellm fails: {hidden(said, key)}"[:500]
     where = _where(question)
     if status in (401, 403):
         variable = question.model.key_env or "the variable that its provider reads, or key_env in models.yaml,"

@@ -8,6 +8,7 @@ from context_plane.processes.linked import Command
 from context_plane.processes.registry.handler import Call, GateCall, Step, StepFailure, Verdict
 from context_plane.processes.registry.printed import keep_of
 from context_plane.processes.registry.running import Ended, environment, execute
+from context_plane.processes.registry.secrets import shortened
 
 GATE_SECONDS: Final = 60.0
 """How long a gate's command may take."""
@@ -59,5 +60,5 @@ def _output(ended: Ended) -> dict[str, Any]:
 def _said(command: Command, ended: Ended) -> str:
     """How it ended, and the last line that it printed: that is where programs say why."""
     lines = (ended.err.text.strip() or ended.out.text.strip()).splitlines()
-    last = f": {lines[-1].strip()[:_LAST]}" if lines else ""
+    last = f": {shortened(lines[-1].strip(), _LAST)}" if lines else ""
     return f"{command.arguments[0]} {ended.how}{last}"

@@ -172,5 +172,6 @@ class StepFailure(ContextPlaneError):
         self.output = output
 
 
-class CancelledStep(BaseException):  # noqa: N818 - no error: `except Exception` must not swallow it
-    """Raised inside a handler's thread when its time is over or the run is cancelled."""
+class CancelledStep(BaseException):
+    """Raised inside a handler's thread when its time is over or the run is cancelled. It is no `Exception`, so that a
+    handler that catches those does not swallow it."""

@@ -9,6 +9,7 @@ import threading
 from typing import Any, Final
 
 from context_plane.canonical import canonical
+from context_plane.processes.registry.secrets import without_parts
 
 KEEP: Final = 32 << 10
 """Bytes that are kept of each end of a stream."""
@@ -33,6 +34,14 @@ def clean(value: Any) -> Any:
     if isinstance(value, list):
         return [clean(each) for each in value]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def fitted(text: str, size: int) -> str:
+    """The beginning of a text, as much as takes so many bytes as JSON: control characters take six times their own."""
+    most = len(text)
+    while most and (taken := _size(text[:most])) > size + 2:
+        most = most * size // taken
+    return text[:most]
 
 
 class Printed:
@@ -69,7 +78,7 @@ class Printed:
     @property
     def text(self) -> str:
         """Both ends as text, and between them how much is left out. What is not UTF-8 is replaced, NULs are not there,
-        and an end never takes more than `keep` bytes as JSON: control characters take six times their own."""
+        an end never takes more than `keep` bytes as JSON, and where it is cut no part of a known secret is left."""
         with self._lock:
             head, tail, left_out = bytes(self._head), bytes(self._tail), self._left_out
         if not left_out and _size(whole := _decoded(head + tail)) <= 2 * self._keep:
@@ -78,16 +87,10 @@ class Printed:
         start = codecs.getincrementaldecoder("utf-8")("replace").decode(head)
         inside = next((at for at, byte in enumerate(tail[:3]) if byte & 0xC0 != 0x80), 3)
         tail = tail[inside:]
-        first, last = self._fitted(clean(start)), self._fitted(_decoded(tail)[::-1])[::-1]
+        before, after = without_parts(clean(start), end=True), without_parts(_decoded(tail), start=True)
+        first, last = fitted(before, self._keep), fitted(after[::-1], self._keep)[::-1]
         left_out += len(head) + len(tail) - len(first.encode()) - len(last.encode())
         return f"{first}\n[… {max(left_out, 0):,} bytes left out …]\n{last}"
-
-    def _fitted(self, text: str) -> str:
-        """The beginning of a text, as much as takes `keep` bytes as JSON."""
-        most = len(text)
-        while _size(text[:most]) > self._keep + 2:
-            most = most * self._keep // _size(text[:most])
-        return text[:most]
 
 
 def _decoded(raw: bytes) -> str:

@@ -1,8 +1,8 @@
 """Secrets: found in what handlers give back and taken out before it is recorded.
 
-Two things are secret: the values of environment variables whose names say so, and whatever has the form of a well-known
-credential. This is a net under handlers that print what they should not, and no licence to print: a secret that was
-encoded, cut or split passes through it.
+Two things are secret: the values of environment variables that hold keys, as they are and as URLs, JSON and base64
+spell them, and whatever has the form of a well-known credential. This is a net under handlers that print what they
+should not, and no licence to print: a secret that was encrypted or split passes through it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from functools import cache, lru_cache
+from typing import Any, Final
+
+from context_plane.processes.registry.credentials import FORMS, Form
+from context_plane.web.spellings import spellings
+
+TOKENS: Final = "CONTEXT_PLANE_HTTP_"
+"""What the name of a variable begins with whose value HTTP actions may send as a token."""
 
 _SECRET_NAME: Final = re.compile(
     r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|PRIVATE|_PWD|_PAT$", re.IGNORECASE
@@ -20,69 +26,92 @@ _HARMLESS_NAME: Final = re.compile(
     r"(?:_FILE|_PATH|_DIR|_FOLDER|_NAME|_ENV|_ID)$|^GOOGLE_APPLICATION_CREDENTIALS$|^CORTEX_KEY$", re.IGNORECASE
 )
 """Names that say where a secret is, or which, and not what."""
+_keys: Final[set[str]] = set()
+"""Variables that were said to hold keys."""
+_VARIABLE: Final = re.compile(rf"{TOKENS}[A-Z0-9_]+")
+"""What the input `token` of HTTP actions is: the name of a variable, and not what it holds."""
 _SHORTEST: Final = 8
+_PART: Final = 4
+"""Characters of a secret that can be told from chance."""
 _MARK: Final = "[redacted: "
 _PASSES: Final = 4
 """Where one secret was taken out, what stood beside it may turn out to be another."""
 
 
-class Form(NamedTuple):
-    """What a kind of credential looks like."""
-
-    name: str
-    hints: tuple[str, ...]
-    """Texts without any of these hold none: looking for them is a hundred times faster than matching."""
-    pattern: str
-
-
-_FORMS: Final = (
-    Form(
-        "private key",
-        ("PRIVATE KEY-----",),
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----(?:[^-]|-(?!----END ))*"
-        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?",
-    ),
-    Form("AWS access key", ("AKIA", "ASIA", "ABIA", "ACCA"), r"\bA(?:KI|SI|BI|CC)A[A-Z2-7]{16}\b"),
-    Form("GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{36,}"),
-    Form("GitHub token", ("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{22,}"),
-    Form("GitLab token", ("glpat-",), r"\bglpat-[A-Za-z0-9_-]{20,}"),
-    Form("API key", ("sk-",), r"\bsk-(?=[A-Za-z_-]{0,60}[0-9])[A-Za-z0-9_-]{20,}"),
-    Form("Slack token", ("xox",), r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    Form("Google API key", ("AIza",), r"\bAIza[A-Za-z0-9_-]{35}"),
-    Form("Stripe key", ("k_live_", "k_test_"), r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-    Form("Hugging Face token", ("hf_",), r"\bhf_[A-Za-z]{30,}\b"),
-    Form("npm token", ("npm_",), r"\bnpm_[A-Za-z0-9]{36}\b"),
-    Form("PyPI token", ("pypi-",), r"\bpypi-AgEI[A-Za-z0-9_-]{50,}"),
-    Form("JWT", ("eyJ",), r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-    Form(
-        "credentials",
-        ("earer ",),
-        r"(?<=[Bb]earer )(?=[A-Za-z._~+/-]{0,60}[0-9=])[A-Za-z0-9._~+/-]{16,}=*",
-    ),
-    Form("credentials", ("asic ",), r"(?<=[Bb]asic )(?=[A-Za-z+/]{0,60}[0-9=])[A-Za-z0-9+/]{12,}={0,2}"),
-    Form("name and password", ("://",), r"(?<=://)[^\s/:@?#\"']{1,256}:[^\s/@\"']{1,256}(?=@)"),
-)
 _SECRET_FIELDS: Final = frozenset(
-    "password passwd passphrase secret apikey accesskey accesstoken refreshtoken clientsecret privatekey authorization "
-    "secretkey secretaccesskey authtoken setcookie".split()
+    "password passwd passphrase secret apikey xapikey accesskey accesstoken refreshtoken idtoken sessiontoken apitoken "
+    "clientsecret privatekey authorization proxyauthorization secretkey secretaccesskey authtoken xauthtoken token "
+    "cookie setcookie".split()
 )
 """Fields of objects whose text is secret whatever it looks like, without ``-`` and ``_``."""
 
 
+def mark_secret(name: str) -> None:
+    """Says that a variable of the environment holds a key, whatever its name: ``key_env`` of a model can be any."""
+    _keys.add(name)
+
+
+def shortened(text: str, most: int) -> str:
+    """The beginning of a text that holds no secret of the environment, and no part of one: what is cut first is not
+    found any more."""
+    return _redacted(text)[:most]
+
+
+def without_parts(text: str, *, start: bool = False, end: bool = False) -> str:
+    """What was cut out of something longer, without secrets, and without what may be a part of one of the environment's
+    at its edges."""
+    text = _redacted(text)
+    known = [each for form in _ours().known for each in form.hints]
+    if end:
+        text = text[: len(text) - max((_shared(text, each) for each in known), default=0)]
+    if start:
+        text = text[max((_shared(text[::-1], each[::-1]) for each in known), default=0) :]
+    return text
+
+
+def _redacted(text: str) -> str:
+    return str(_ours()(text))
+
+
+def _shared(text: str, secret: str) -> int:
+    """How many characters at the end of a text are the beginning of a secret, if they are enough to tell."""
+    most = min(len(text), len(secret) - 1)
+    return next((size for size in range(most, _PART - 1, -1) if text.endswith(secret[:size])), 0)
+
+
 class Redactor:
-    """Takes secrets out of JSON values. Safe for threads."""
+    """Takes secrets out of JSON values. Safe for threads.
+
+    The environment is looked at each time: keys are read when they are used, so one that is set later is secret as
+    well, and one that was replaced stays secret, because answers to requests with it may still come.
+    """
 
     @classmethod
     def of_environment(cls) -> Redactor:
-        """That of the environment as it is now."""
+        """That of the environment, as it is whenever something is redacted."""
         return cls(os.environ)
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        named = _named(environ)
-        # The longer first: one that begins with another is that one and not the other.
-        known = sorted(named, key=lambda value: (-len(value), value))
-        self._forms = (*(Form(named[value], (value,), re.escape(value)) for value in known), *_FORMS)
-        self._matching: Final = lru_cache(maxsize=64)(self._compiled)
+        self._environ = environ
+        self._seen: tuple[object, ...] = ()
+        self._named: dict[str, str] = {}
+        self._matcher = _Matcher(())
+
+    @property
+    def known(self) -> tuple[Form, ...]:
+        """The secrets of the environment, in each of their spellings."""
+        return self._current().known
+
+    def _current(self) -> _Matcher:
+        environ = {name: value for name in list(self._environ) if (value := self._environ.get(name)) is not None}
+        seen = (environ, len(_keys))
+        if seen != self._seen:
+            named = self._named | _named(environ)
+            forms = {each: Form(name, (each,), re.escape(each)) for v, name in named.items() for each in spellings(v)}
+            # The longer first: one that begins with another is that one and not the other.
+            ordered = sorted(forms, key=lambda spelling: (-len(spelling), spelling))
+            self._named, self._matcher, self._seen = named, _Matcher(tuple(forms[each] for each in ordered)), seen
+        return self._matcher
 
     def __call__(self, value: Any) -> Any:
         """The value without its secrets."""
@@ -91,6 +120,19 @@ class Redactor:
     def redact(self, value: Any) -> tuple[Any, int]:
         """The value with ``[redacted: NAME]`` in the place of each secret, and how many there were. Names of fields are
         looked at like texts; two that are the same afterwards are numbered."""
+        return self._current().redact(value)
+
+
+class _Matcher:
+    """Finds the secrets that are known by now, and the well-known ones."""
+
+    def __init__(self, known: tuple[Form, ...]) -> None:
+        self.known = known
+        self._forms = (*known, *FORMS)
+        self._matching: Final = lru_cache(maxsize=64)(self._compiled)
+
+    def redact(self, value: Any) -> tuple[Any, int]:
+        """See `Redactor.redact`."""
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, (list, tuple)):
@@ -112,10 +154,13 @@ class Redactor:
         return out, total
 
     def _field(self, key: Any, value: Any) -> tuple[Any, int]:
-        secret = isinstance(key, str) and re.sub(r"[-_ ]", "", key).lower() in _SECRET_FIELDS
-        if secret and isinstance(value, str) and value and not value.startswith(_MARK):
-            return f"{_MARK}{key}]", 1
-        return self.redact(value)
+        if not isinstance(key, str) or re.sub(r"[-_ ]", "", key).lower() not in _SECRET_FIELDS:
+            return self.redact(value)
+        if isinstance(value, (list, tuple)):
+            found = [self._field(key, each) for each in value]
+            return [each for each, _ in found], sum(count for _, count in found)
+        harmless = not isinstance(value, str) or not value or value.startswith(_MARK) or _VARIABLE.fullmatch(value)
+        return self.redact(value) if harmless else (f"{_MARK}{key}]", 1)
 
     def _text(self, text: str) -> tuple[str, int]:
         total = 0
@@ -142,7 +187,16 @@ def _named(environ: Mapping[str, str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in sorted(environ.items()):
         secret = value.strip()
-        if len(secret) < _SHORTEST or secret in _MARK or not _SECRET_NAME.search(name) or _HARMLESS_NAME.search(name):
-            continue
-        found.setdefault(secret, name)
+        if len(secret) >= _SHORTEST and secret not in _MARK and _holds_secret(name):
+            found.setdefault(secret, name)
     return found
+
+
+def _holds_secret(name: str) -> bool:
+    told = name in _keys or name.startswith(TOKENS)
+    return told or bool(_SECRET_NAME.search(name) and not _HARMLESS_NAME.search(name))
+
+
+@cache
+def _ours() -> Redactor:
+    return Redactor.of_environment()

@@ -15,7 +15,6 @@ import pytest
 
 from context_plane.errors import ContextPlaneError, Denied, Infeasible, InputError, Unavailable
 from context_plane.processes.linked import ModelNeeds
-from context_plane.processes.models import gateway as module
 from context_plane.processes.models import openai
 from context_plane.processes.models.catalog import Model, Price
 from context_plane.processes.models.gateway import Gateway, Reply, framed
@@ -316,7 +315,7 @@ def test_restricted_data_goes_to_no_public_address(server: Server, monkeypatch: 
     def public(host: str, port: int, **_: Any) -> Any:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("93.184.216.34", port))]
 
-    monkeypatch.setattr(module.socket, "getaddrinfo", public)
+    monkeypatch.setattr(socket, "getaddrinfo", public)
     with pytest.raises(Denied, match=r"small is declared local, but 127\.0\.0\.1 has the public address"):
         ask(server, needs=restricted, given={"locality": "local"})
     assert len(server.asked) == 1

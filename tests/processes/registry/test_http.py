@@ -14,7 +14,6 @@ import pytest
 
 from context_plane.config import ProcessSettings
 from context_plane.errors import InputError
-from context_plane.processes.registry.builtin import hosts
 from context_plane.processes.registry.builtin.hosts import target
 from context_plane.processes.registry.handler import CancelledStep, StepFailure
 from tests.processes.registry.server import Site, serving
@@ -247,7 +246,7 @@ def resolve(monkeypatch: pytest.MonkeyPatch, **names: str) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         return [(family, socket.SOCK_STREAM, 6, "", (address, port))]
 
-    monkeypatch.setattr(hosts.socket, "getaddrinfo", looked_up)
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
 
 
 @pytest.mark.parametrize(
@@ -343,7 +342,7 @@ def test_the_checked_address_is_the_one_that_is_asked(
         asked.append(host)
         return real("127.0.0.1" if len(asked) == 1 else host, port, *args, **how)
 
-    monkeypatch.setattr(hosts.socket, "getaddrinfo", changing)
+    monkeypatch.setattr(socket, "getaddrinfo", changing)
     url = f"http://changing.example:{site.port}/"
     do("http.get", tmp_path, {"url": url}, settings=ProcessSettings(http_allow=("changing.example",)))
     assert site.asked[0].headers["host"] == f"changing.example:{site.port}"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import time
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from context_plane.processes.registry.secrets import Redactor
+from context_plane.processes.models.catalog import load_models
+from context_plane.processes.registry.secrets import Redactor, shortened, without_parts
 
 BARE = Redactor({})
 ENVIRONMENT = {
@@ -212,3 +217,111 @@ def test_no_text_takes_long(text: str) -> None:
     begun = time.perf_counter()
     REDACTOR.redact(text * (1_000_000 // len(text)))
     assert time.perf_counter() - begun < 2
+
+
+# --- what the environment holds --------------------------------------------------------------------------------------
+
+
+def test_variables_that_hold_tokens_and_keys_are_secret_whatever_their_names(tmp_path: Path) -> None:
+    """Those that HTTP actions may send, and those that models.yaml names; not the ones beside them."""
+    environ = {"CONTEXT_PLANE_HTTP_ACME": "tok_9f8e7d6c", "CONTEXT_PLANE_HTTP_ACME_ID": "id_9f8e7d6c",
+               "EXAMPLE_A1": "ek-abcdef01", "OTHER_A1": "ok-abcdef01"}  # fmt: skip
+    redactor = Redactor(environ)
+    text = "tok_9f8e7d6c id_9f8e7d6c ek-abcdef01 ok-abcdef01"
+    before = "[redacted: CONTEXT_PLANE_HTTP_ACME] [redacted: CONTEXT_PLANE_HTTP_ACME_ID]"
+    assert redactor(text) == f"{before} ek-abcdef01 ok-abcdef01"
+    file = tmp_path / "models.yaml"
+    file.write_text("models: [{name: m, provider: litellm, model: x, context: 9000, key_env: EXAMPLE_A1}]")
+    load_models(file)
+    assert redactor(text) == f"{before} [redacted: EXAMPLE_A1] ok-abcdef01"
+
+
+def test_what_is_set_later_is_secret_and_what_was_replaced_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are read when they are used, which may be long after the engine was opened."""
+    monkeypatch.setenv("ACME_TOKEN", "first-value-1234")
+    redactor = Redactor.of_environment()
+    assert redactor("first-value-1234 second-value-5678") == "[redacted: ACME_TOKEN] second-value-5678"
+    monkeypatch.setenv("ACME_TOKEN", "second-value-5678")
+    assert redactor("first-value-1234 second-value-5678") == "[redacted: ACME_TOKEN] [redacted: ACME_TOKEN]"
+    monkeypatch.delenv("ACME_TOKEN")
+    assert redactor("second-value-5678") == "[redacted: ACME_TOKEN]"
+
+
+KEY = 's3cr+t/va=lue"99&'
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        quote(KEY, safe=""),
+        quote(KEY),
+        quote(KEY, safe="").lower(),
+        quote_plus(KEY),
+        json.dumps(KEY)[1:-1],
+        json.dumps(KEY)[1:-1].replace("/", "\\/"),
+        html.escape(KEY),
+    ],
+)
+def test_a_secret_is_found_in_other_spellings(spelt: str) -> None:
+    """As URLs, JSON and HTML write it."""
+    assert Redactor({"ACME_KEY": KEY})(f"<{spelt}>") == "<[redacted: ACME_KEY]>"
+
+
+@pytest.mark.parametrize("before", ["", "u:", "us:", "usr:", "user:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_is_found_in_base64(before: str, encode: Any) -> None:
+    """Wherever it stands in what was encoded: at most what it shares with its neighbours is left."""
+    key = "swordfish-and-chips>?"
+    found = Redactor({"ACME_KEY": key})(encode(f"{before}{key}@host".encode()).decode())
+    assert "[redacted: ACME_KEY]" in found
+    left = found.replace("[redacted: ACME_KEY]", "")
+    assert len(left) <= len(encode(f"{before}@host".encode())) + 4
+
+
+def test_more_fields_that_are_secret_by_name() -> None:
+    """Also lists of them; the name of a variable is not what it holds."""
+    value = {"token": "abcd", "x-api-key": "abcd", "Cookie": "sid=abcd", "Set-Cookie": ["a=1", "b=2"]}
+    found, count = BARE.redact(value)
+    assert count == 5
+    assert found == {
+        "token": "[redacted: token]", "x-api-key": "[redacted: x-api-key]", "Cookie": "[redacted: Cookie]",
+        "Set-Cookie": ["[redacted: Set-Cookie]"] * 2,
+    }  # fmt: skip
+    assert BARE.redact({"token": "CONTEXT_PLANE_HTTP_ACME"}) == ({"token": "CONTEXT_PLANE_HTTP_ACME"}, 0)
+
+
+def test_what_is_cut_leaves_no_part_of_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut where it stands, at either edge; what stands beside it stays."""
+    key = "correct-horse-battery"
+    monkeypatch.setenv("ACME_KEY", key)
+    for size in range(1, 40):
+        assert "corr" not in shortened(f"say {key} twice", size)
+    for cut in range(4, len(key)):
+        assert without_parts(f"say {key[:cut]}", end=True) == "say "
+        assert without_parts(f"{key[cut - 4 :]} said", start=True) == (
+            "[redacted: ACME_KEY] said" if cut == 4 else " said"
+        )
+    assert without_parts("say corset", start=True, end=True) == "say corset"
+
+
+ADVERSE = [
+    "eyJaaaaaaaa-", "eyJaaaaaaaa.eyJaaaaaaaa-", "eyJ", "-eyJaaaaaaaa", ".eyJaaaaaaaa", "eyJaaaaaaaa.eyJaaaaaaaa.",
+    "sk-", "sk-aaaaaaaa", "-sk-a", "hf_aaaaa_", "hf_", "ghp_a-", "github_pat_", "glpat-", "xoxb-", "AIza", "AKIA",
+    "sk_live_", "npm_", "pypi-AgEI", "Bearer a", "Bearer ", "basic aa", "://a:b", "://", "a:a", "-----BEGIN ",
+    "-----BEGIN A PRIVATE KEY-----", "-----END ", "-----BEGIN PRIVATE KEY-----a\n-",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", ADVERSE)
+def test_time_grows_with_the_text_and_not_with_its_square(piece: str) -> None:
+    """Matching lets no other thread run. Four times the text takes about four times as long, a square sixteen times."""
+
+    def seconds(size: int) -> float:
+        text, times = piece * (size // len(piece)), []
+        for _ in range(3):
+            begun = time.thread_time()
+            BARE.redact(text)
+            times.append(time.thread_time() - begun)
+        return min(times)
+
+    assert seconds(256 << 10) < 9 * seconds(64 << 10) + 0.1

@@ -13,6 +13,7 @@ from context_plane.processes.registry.builtin.repository import (
     check_repository,
     commit_of,
     git,
+    last_said,
     line,
     listed,
 )
@@ -146,7 +147,8 @@ def push(step: Step) -> dict[str, Any]:
     sent = commit_of(step, f"refs/heads/{name}")
     ended = git(step, "push", "--porcelain", remote, f"refs/heads/{name}:refs/heads/{name}", code=(0, 1))
     if ended.code != 0:
-        refused = next((row[2:] for row in ended.out.text.splitlines() if row.startswith("!")), ended.err.text[-300:])
+        refused = next((row[2:] for row in ended.out.text.splitlines() if row.startswith("!")), None)
+        refused = last_said(ended) if refused is None else refused
         remedy = "fetch and merge or rebase what is there; nothing is pushed by force"
         raise StepFailure(f"{remote} refuses {name}: {refused}", where="git", remedy=remedy, retryable=False)
     return {"remote": remote, "branch": name, "commit": sent}

@@ -1,20 +1,20 @@
 """Hosts: whom HTTP actions may ask, and at which address.
 
 A host that is not on the plane's list is not asked. One that a pattern (``*.example.com``) let through must have a
-public address: whoever can name hosts there could otherwise reach into the network that the plane stands in. The
-address that was checked is the one that is connected to, whatever the name means a moment later.
+public address: whoever can name hosts there could otherwise reach into the network that the plane stands in; an
+address that is written into another one (NAT64, 6to4) is the one that counts. The address that was checked is the one
+that is connected to, whatever the name means a moment later.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from context_plane.processes.registry.handler import StepFailure
+from context_plane.web import addresses as meaning
 
 _PORTS: Final = {"http": 80, "https": 443}
 _LONGEST: Final = 8_000
@@ -33,14 +33,19 @@ class Target:
     """Of the host, all of them checked."""
 
     @property
+    def here(self) -> bool:
+        """Whether it is this machine: what is sent there goes over no wire."""
+        return all(map(meaning.is_loopback, self.addresses))
+
+    @property
     def shown(self) -> str:
         """For errors: without the query, which may hold what is secret."""
         return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}{self.path.partition('?')[0]}"
 
 
-def target(url: str, allowed: Sequence[str]) -> Target:
-    """Where a URL leads. Raises `StepFailure` for one that does not read, whose host is not on the list, or whose
-    address may not be asked."""
+def target(url: str, allowed: Sequence[str], over: Callable[[], bool] = lambda: False) -> Target:
+    """Where a URL leads. Raises `StepFailure` for one that does not read, whose host is not on the list, whose
+    address may not be asked, or is not found before it is `over`."""
     parts = _parts(url)
     host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme]
     entry = next((each for each in sorted(allowed, key=lambda e: "*" in e) if _fits(each, host, port)), None)
@@ -48,7 +53,7 @@ def target(url: str, allowed: Sequence[str]) -> Target:
         remedy = f'add "{host}" to http_allow under [processes] in plane.toml'
         raise _refused(f"the plane does not let runs ask {host}:{port}", remedy)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.scheme == "https", host, port, path, _addresses(host, port, "*" not in entry))
+    return Target(parts.scheme == "https", host, port, path, _addresses(host, port, "*" not in entry, over))
 
 
 def _parts(url: str) -> SplitResult:
@@ -58,7 +63,15 @@ def _parts(url: str) -> SplitResult:
         known = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0 and parts.username is None
     except ValueError as error:
         raise _refused(f"the URL does not read: {error}", remedy) from error
-    if not known or len(url) > _LONGEST or not url.isascii() or not url.isprintable() or " " in url:
+    # A zone (fe80::1%eth0.example.com) could be taken for the end of a name.
+    if (
+        not known
+        or "%" in (parts.hostname or "")
+        or len(url) > _LONGEST
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+    ):
         raise _refused("the URL is none that can be asked", remedy)
     return parts
 
@@ -74,14 +87,16 @@ def _fits(entry: str, host: str, port: int) -> bool:
     return host.endswith(name[1:]) if name.startswith("*.") else host == name
 
 
-def _addresses(host: str, port: int, literal: bool) -> tuple[str, ...]:
+def _addresses(host: str, port: int, literal: bool, over: Callable[[], bool]) -> tuple[str, ...]:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        what = f"the host {host} is not found: {getattr(error, 'strerror', None) or error}"
+        addresses = meaning.look_up(host, port, over)
+    except OSError as error:
+        what = f"the host {host} is not found: {error.strerror or error}"
         raise StepFailure(what, where="url", remedy="check the name and the network") from error
-    addresses = tuple(dict.fromkeys(str(each[4][0]) for each in found))
     for address in addresses:
+        if meaning.is_metadata(address):
+            what = f"{host} has the address {address}, where clouds hand out credentials"
+            raise _refused(what, "get them outside of processes: they are never asked for in a run")
         if not (literal and address == host) and not _may(address, literal):
             remedy = "list the host by its full name, or the address itself, in http_allow"
             raise _refused(f"{host} has the address {address}, which is not public", remedy)
@@ -91,12 +106,7 @@ def _addresses(host: str, port: int, literal: bool) -> tuple[str, ...]:
 def _may(address: str, literal: bool) -> bool:
     """Whether an address may be asked for a host that is listed by its name (`literal`) or let through by a pattern.
     Link-local ones, where clouds keep credentials, must be listed themselves."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
-        found = found.ipv4_mapped
-    if found.is_link_local or found.is_multicast or found.is_unspecified:
-        return False
-    return literal or found.is_global
+    return not meaning.is_special(address) and (literal or not meaning.is_private(address))
 
 
 def _refused(what: str, remedy: str) -> StepFailure:

@@ -19,17 +19,23 @@ from context_plane.processes.registry.builtin.connection import Answer, Request,
 from context_plane.processes.registry.builtin.given import flag, mapping, named, number, text
 from context_plane.processes.registry.builtin.hosts import Target, target
 from context_plane.processes.registry.decorators import action
-from context_plane.processes.registry.handler import Step, StepFailure
-from context_plane.processes.registry.printed import clean
+from context_plane.processes.registry.handler import CancelledStep, Step, StepFailure
+from context_plane.processes.registry.printed import clean, fitted
+from context_plane.processes.registry.secrets import TOKENS, shortened, without_parts
+from context_plane.web import is_busy
+from context_plane.web.connection import Deadline
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-TOKENS: Final = "CONTEXT_PLANE_HTTP_"
-"""What the name of a variable begins with whose value may be sent as a token."""
 _SHOWN: Final = ("content-type", "location", "etag", "last-modified", "retry-after", "link")
 """Headers of an answer that the output holds; others can be long, or hold cookies."""
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _OURS: Final = ("host", "content-length", "transfer-encoding", "connection", "accept-encoding", "idempotency-key")
-_BUSY: Final = frozenset({408, 409, 425, 429})
+_HEADER_SHARE: Final = 32
+"""One header takes at most so little of an output, the body three quarters: the rest is for what is around them."""
+_SAID: Final = 16 << 10
+"""Bytes of an answer that an error is made of."""
+_DEPTH: Final = 8
+"""How much deeper than in the answer its JSON is nested where it is kept."""
 _INPUTS: Final = {
     "url": Declared("text", description="http or https; its host must be in http_allow"),
     "headers": Declared("mapping", False, {}, "header to text"),
@@ -69,18 +75,28 @@ def request(step: Step) -> dict[str, Any]:
 
 
 def _asked(step: Step, method: str, body: bytes | None, about: Mapping[str, str]) -> dict[str, Any]:
-    where = target(named(step, "url"), step.settings.http_allow)
     limit = number(step, "timeout", 30, 0.001, 3_600)
-    seconds = min(limit, step.timeout or limit)
-    asked = Request(method, {**(about if body else {}), **_headers(step)}, body)
-    answer = ask(where, asked, seconds, step.cancelled, int(step.settings.output_kb * 1024) // 4)
-    output = _output(answer)
+    deadline = Deadline(min(limit, step.timeout or limit), step.cancelled)
+    where = _where(step, deadline)
+    asked = Request(method, {**(about if body else {}), **_headers(step, where)}, body)
+    most = int(step.settings.output_kb * 1024)
+    answer = ask(where, asked, deadline, step.cancelled, most // 4)
+    output = _output(answer, most)
     if flag(step, "check", True) and not 200 <= answer.status < 300:
         raise _failed(where, answer, output)
     return output
 
 
-def _headers(step: Step) -> dict[str, str]:
+def _where(step: Step, deadline: Deadline) -> Target:
+    try:
+        return target(named(step, "url"), step.settings.http_allow, deadline.over)
+    except StepFailure:
+        if step.cancelled.is_set():
+            raise CancelledStep from None
+        raise
+
+
+def _headers(step: Step, where: Target) -> dict[str, str]:
     found = {"accept": "*/*", "user-agent": "context-plane"}
     for name, value in mapping(step, "headers").items():
         if not isinstance(value, str) or not _HEADER.fullmatch(name) or name.lower() in _OURS:
@@ -90,6 +106,9 @@ def _headers(step: Step) -> dict[str, str]:
             raise InputError(f"header {name} holds what no header may", where="inputs.headers", remedy="correct it")
         found[name.lower()] = value
     if variable := text(step, "token", ""):
+        if not where.secure and not where.here:
+            remedy = "give an https URL: whoever is on the way could read the token"
+            raise StepFailure(f"{where.shown} is not asked with a token", where="url", remedy=remedy, retryable=False)
         found["authorization"] = f"Bearer {_token(variable)}"
     return {**found, "accept-encoding": "identity", **({"idempotency-key": step.key} if step.key else {})}
 
@@ -105,22 +124,43 @@ def _token(variable: str) -> str:
     return value
 
 
-def _output(answer: Answer) -> dict[str, Any]:
-    shown = {name: answer.headers[name][:1_000] for name in _SHOWN if name in answer.headers}
+def _output(answer: Answer, most: int) -> dict[str, Any]:
+    """What is given back, in at most so many bytes of JSON: the server has acted, and an output that the engine refuses
+    would be lost."""
+    shown = {
+        name: fitted(shortened(clean(answer.headers[name]), 1_000), most // _HEADER_SHARE)
+        for name in _SHOWN
+        if name in answer.headers
+    }
+    room = most * 3 // 4
     said = clean(answer.body.decode("utf-8", "replace"))
-    output: dict[str, Any] = {"status": answer.status, "headers": shown, "text": said, "cut": answer.cut}
+    kept = fitted(without_parts(said, end=True) if answer.cut else said, room)
+    output: dict[str, Any] = {
+        "status": answer.status, "headers": shown, "text": kept, "cut": answer.cut or len(kept) < len(said),
+    }  # fmt: skip
     if "json" in shown.get("content-type", "") and not answer.cut:
-        try:
-            output |= {"json": clean(json.loads(said)), "text": ""}
-        except (ValueError, RecursionError):
-            output["json"] = None
+        output["json"] = _json_in(said, room)
+        if output["json"] is not None:
+            output |= {"text": "", "cut": False}
     return output
 
 
+def _json_in(text: str, most: int) -> Any:
+    """The JSON that a text is, `None` where it is none that the log takes."""
+    try:
+        found = clean(json.loads(text))
+        kept = found
+        for _ in range(_DEPTH):
+            kept = [kept]
+        return found if len(canonical(kept)) <= most else None
+    except (ValueError, RecursionError, InputError):
+        return None
+
+
 def _failed(where: Target, answer: Answer, output: dict[str, Any]) -> StepFailure:
-    said = " ".join(answer.body[:300].decode("utf-8", "replace").split())
+    said = shortened(" ".join(answer.body[:_SAID].decode("utf-8", "replace").split()), 300)
     moved = f", and {output['headers']['location']} instead" if "location" in output["headers"] else ""
     what = f"{where.shown} answers {answer.status}{moved}{f': {said}' if said else ''}"
-    busy = answer.status in _BUSY or answer.status >= 500
+    busy = is_busy(answer.status)
     remedy = "try again later" if busy else "correct the request; redirects are not followed"
     return StepFailure(what, where="url", remedy=remedy, retryable=busy, output=output)

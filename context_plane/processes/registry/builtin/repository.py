@@ -14,6 +14,7 @@ from typing import Final
 from context_plane.processes.registry.handler import Call, CancelledStep, StepFailure
 from context_plane.processes.registry.printed import keep_of
 from context_plane.processes.registry.running import Ended, environment, execute
+from context_plane.processes.registry.secrets import shortened
 
 SECONDS: Final = 60.0
 _ALL: Final = 8 << 20
@@ -35,7 +36,7 @@ def git(call: Call, *arguments: str, whole: bool = False, code: Sequence[int] = 
     """
     ended = _patiently(call, arguments, _ALL if whole else keep_of(call.settings.output_kb))
     if ended.code not in code:
-        what = f"git {arguments[0]} {ended.how}: {_last(ended)}"
+        what = f"git {arguments[0]} {ended.how}: {last_said(ended)}"
         raise StepFailure(what, where="git", remedy=_remedy(ended), output={"stderr": ended.err.text})
     if whole and len(ended.out.head) == _ALL:
         what = f"git {arguments[0]} prints more than {_ALL >> 20} MiB"
@@ -48,7 +49,7 @@ def check_repository(call: Call) -> None:
     ended = _patiently(call, ("rev-parse", "--show-prefix"), 4_096)
     if ended.code != 0:
         remedy = "clone or create one there: git init" if "not a git repository" in ended.err.text else _remedy(ended)
-        what = f"the workspace {call.workspace} is no git repository: {_last(ended)}"
+        what = f"the workspace {call.workspace} is no git repository: {last_said(ended)}"
         raise StepFailure(what, where="git", remedy=remedy, retryable=False)
 
 
@@ -101,9 +102,10 @@ def _environment(call: Call) -> dict[str, str]:
     )  # fmt: skip
 
 
-def _last(ended: Ended) -> str:
+def last_said(ended: Ended) -> str:
+    """The last line that git printed."""
     lines = (ended.err.text.strip() or ended.out.text.strip() or "it says nothing").splitlines()
-    return lines[-1].strip()[:300]
+    return shortened(lines[-1].strip(), 300)
 
 
 def _remedy(ended: Ended) -> str:
