@@ -210,6 +210,10 @@ def test_a_tick_begins_where_the_one_before_stopped(monkeypatch: pytest.MonkeyPa
         made, cursor = tick(plane, cursor)
         assert "the next begins with" in made.lines[0]
     assert plane.seen == ["a", "b", "c", "a"]
+    plane.busy = ""
+    _, cursor = tick(plane, cursor)
+    assert plane.seen[4:] == ["b", "c", "a"]
+    assert json.loads(str(cursor))["next"] == ""
 
 
 # --- orphans ---------------------------------------------------------------------------------------------------------
@@ -268,6 +272,9 @@ def test_an_execution_whose_workers_die_is_asked_for_again_ever_more_rarely(orph
     assert f"{len(DELAYS)} runs died without a record" in told
     assert f"cortex process resume {head.id}" in told
     assert f"cortex process cancel {head.id}" in told
+    # Who lets Dagster run it once more need not read this while it is being run.
+    orphans.instance.create_run_for_job(orphans.job, run_config=run_config(head.id), tags={EXECUTION_TAG: head.id})
+    assert "every execution" in orphans.tick().skip_message
 
 
 def test_a_record_begins_the_count_anew(orphans: Orphans) -> None:

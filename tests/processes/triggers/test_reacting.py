@@ -14,9 +14,10 @@ from context_plane.instants import DAY
 from context_plane.log.history import removed
 from context_plane.plane import ContextPlane
 from context_plane.processes.engine.chaining import begun_id
+from context_plane.processes.engine.engine import Engine
 from context_plane.processes.triggers import watching
 from context_plane.processes.triggers.places import MISSED
-from context_plane.processes.triggers.watching import MOST_DEEP, depth
+from context_plane.processes.triggers.watching import MOST_DEEP, Sighting, depth, sightings
 from context_plane.store.state.database import Database
 from tests.knowledge.log import erase, rewrite
 
@@ -229,6 +230,20 @@ def test_an_event_that_meets_an_error_which_passes_is_tried_again(
     assert (found.known, plane.react("acme", found.number).known) == (2, 0)
 
 
+def test_a_chain_that_cannot_be_counted_for_the_moment_waits(
+    plane: ContextPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rather than being taken for its beginning; and of two events in one commit the first is told."""
+    plane.ingest("acme", [event(1)])
+    number = plane.react("acme").number
+    plane.ingest("acme", [event(2, execution=f"acme.{'1' * 24}"), event(3)])
+    with monkeypatch.context() as broken:
+        broken.setattr(Engine, "execution", _raising(Unavailable("the state does not answer")))
+        found = plane.react("acme", number)
+    assert (found.accepted, len(found.waiting)) == ((), 1)
+    assert len(plane.react("acme", found.number).accepted) == 2
+
+
 def test_what_will_be_the_same_next_time_is_refused_once(plane: ContextPlane, tmp_path: Path) -> None:
     (tmp_path / "processes" / "changes.yaml").write_text(WANTING)
     plane.ingest("acme", [event(1)])
@@ -339,7 +354,7 @@ def test_two_who_see_a_trigger_at_once_say_the_same(plane: ContextPlane) -> None
     plane.ingest("acme", [event(1)])
     watchers = plane._watchers("acme")
     with ContextPlane.open(plane.settings.home, embedder="none") as other:
-        for each, number in ((plane, 1), (other, 1), (other, 0)):
+        for each, number in ((plane, 1), (other, 1), (other, 0), (plane, 2)):
             each._tenant("acme").history.refresh()
             each._register("acme", watchers, {}, number)
         assert set(other._registrations("acme").known().values()) == {0}
@@ -359,13 +374,49 @@ def test_what_was_erased_sets_off_nothing(plane: ContextPlane) -> None:
         assert other.react("acme", number).known == 1
 
 
-def test_a_rewrite_is_no_news(plane: ContextPlane) -> None:
-    """The same events in other segments, which a trigger that begins between the two must not take for new ones."""
+def test_a_registration_that_was_erased_is_made_again(plane: ContextPlane) -> None:
+    """Or, where the log keeps its id, does without."""
     plane.ingest("acme", [event(1)])
+    assert len(plane.react("acme", 0).accepted) == 1
+    for name in ("relay", "changing"):
+        erase(plane.store, "acme", f"process/{name}")
+    assert plane.react("acme", 0).known == 1
+
+
+def test_a_rewrite_is_no_news(plane: ContextPlane) -> None:
+    """The same events in other segments, which a trigger that begins between the two must not take for new ones; and
+    what was taken back before it was looked at sets off nothing."""
+    plane.ingest("acme", [event(1)])
+    plane.ingest("acme", [event(2)])
     number = plane.react("acme").number
     rewrite(plane.store, "acme", "repository/acme")
     found = plane.react("acme", number)
     assert (found.accepted, found.known, found.number) == ((), 0, plane._tenant("acme").history.head)
+    plane.ingest("acme", [event(3, subject="person/x")])
+    rewrite(plane.store, "acme", "person/x", keep=False)
+    assert plane.react("acme", found.number).accepted == ()
+
+
+def test_a_number_beyond_the_log_is_its_end(plane: ContextPlane) -> None:
+    """As after a restore from an older backup."""
+    plane.ingest("acme", [event(1)])
+    plane.react("acme")
+    number = plane.react("acme", 1_000).number
+    plane.ingest("acme", [event(2)])
+    assert len(plane.react("acme", number).accepted) == 1
+
+
+def test_who_stopped_is_not_looked_for_any_more(plane: ContextPlane) -> None:
+    plane.ingest("acme", [event(1)])
+    plane.ingest("acme", [event(2)])
+    history, stopped = plane._tenant("acme").history, set[str]()
+    history.refresh()
+    watchers = plane._watchers("acme")
+    seen = []
+    for each in sightings(history, watchers, {w.key: 0 for w in watchers}, 0, 10.0, stopped):
+        seen.append(each if isinstance(each, int) else each.name)
+        stopped |= {each.name} if isinstance(each, Sighting) else set()
+    assert seen == ["changing", 1, 2]
 
 
 def test_a_look_reads_the_history_of_erasures_once(plane: ContextPlane, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,10 +432,10 @@ def test_a_look_reads_the_history_of_erasures_once(plane: ContextPlane, monkeypa
 
 
 def _raising(error: ContextPlaneError) -> Any:
-    def write(_: Database) -> Any:
+    def call(*_: Any) -> Any:
         raise error
 
-    return write
+    return call
 
 
 def _lose(plane: ContextPlane, entity: str) -> None:
