@@ -50,30 +50,36 @@ def excerpt(catalog: Catalog, given: Sequence[Validated], all_: Sequence[Validat
     errors of others that keep their processes from being run."""
     names = {named for file in given for named in declared_in(file)}
     own = {name for kind, name in names if kind == "process"}
-    about = _About(names, all_, declared)
+    broken = catalog.broken & own
+    about = _About({*(names & declared.broken), *(("process", name) for name in broken)}, all_, declared)
     mine = {file.file for file in given}
     told = [
         each for each in catalog.diagnostics
         if each.place.file in mine or (each.severity == "error" and about.concerns(each))
     ]  # fmt: skip
-    broken = catalog.broken & own
     if broken and not any(each.severity == "error" for each in told):
-        told = [each for each in catalog.diagnostics if each.place.file in mine or each.severity == "error"]
+        told += _else(catalog.errors)
     return replace(
         catalog,
         processes={name: each for name, each in catalog.processes.items() if name in own},
         interfaces={name: each for name, each in catalog.interfaces.items() if ("interface", name) in names},
         actions={name: each for name, each in catalog.actions.items() if ("action", name) in names},
         gates={name: each for name, each in catalog.gates.items() if ("gate", name) in names},
-        diagnostics=tuple(told),
+        diagnostics=tuple(sorted(told)),
         sources={name: place for name, place in catalog.sources.items() if name in own},
         broken=broken,
         reused={name: version for name, version in catalog.reused.items() if name in own},
     )
 
 
+def _else(errors: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """What is told where nothing that was looked for explains why a process cannot be run: a loop stands at one of
+    those that set each other off; failing that, everything."""
+    return [each for each in errors if each.code == _OF_SEVERAL] or list(errors)
+
+
 class _About:
-    """What processes are compiled of: they, their parents, and everything that these name."""
+    """What documents that cannot be used are made of: they, their parents, and everything that these name."""
 
     def __init__(self, names: set[Named], files: Sequence[Validated], declared: Declarations) -> None:
         self._names = names | set(_used(names, declared))
@@ -84,10 +90,10 @@ class _About:
         self._lost = {file.file: file.sources for file in files if file.lost & self._names}
 
     def concerns(self, told: Diagnostic) -> bool:
-        """Whether a finding may be why a process cannot be run."""
+        """Whether a finding may be why they cannot be used."""
         place = told.place
-        if told.code == _OF_SEVERAL:  # it stands at one of those that set each other off
-            return True
+        if not self._names:
+            return False
         if told.code == _OF_FILES and place.file in self._files:  # what comes after it was not looked at
             return True
         folder, _, record = place.file.rpartition("/")

@@ -162,9 +162,12 @@ def test_a_record_that_is_damaged_is_told_to_a_draft(tmp_path: Path) -> None:
 
 
 def test_a_file_of_too_much_hides_no_parent(tmp_path: Path) -> None:
-    """What comes after a hundred findings is not looked at, and a child of it cannot be run."""
+    """What comes after a hundred findings is not looked at, and a child of it cannot be run. A draft of that comes
+    first, and nothing is told of what does not concern it."""
     odd = CHECK.replace("check", "odd_{}").replace("run_tests", "nothing") + "---\n"
-    put(tmp_path / "home", "".join(odd.format(number) for number in range(150)) + CHECK)
-    catalog = checked(tmp_path / "home", put(tmp_path, CHILD, "draft.yaml"))
-    assert codes(catalog) == ["too-many-findings"]
+    put(tmp_path / "home", "".join(odd.format(number) for number in range(150)) + CHECK, "a.yaml")
+    catalog = checked(tmp_path / "home", put(tmp_path / "home", CHILD, "z.yaml"))
+    assert [(each.code, each.place.file) for each in catalog.diagnostics] == [("too-many-findings", "a.yaml")]
     assert catalog.broken == {"child"}
+    (tmp_path / "home" / "z.yaml").unlink()
+    assert checked(tmp_path / "home", put(tmp_path, CHILD, "draft.yaml")).diagnostics == ()
