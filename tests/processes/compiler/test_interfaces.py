@@ -98,3 +98,25 @@ def test_a_broken_contract_is_told_once(tmp_path: Path) -> None:
     assert codes(catalog) == ["bad-version"]
     assert catalog.broken == {"check"}
     assert not catalog.interfaces
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ("ticket: {type: text}", None), ("ticket: {type: any}", None), ("more: {default: 1}", None),
+        ("ticket: {type: list}", "interface-missing-input"), ("count: {type: integer}", "interface-extra-input"),
+        ("more: {type: text}", "interface-extra-input"),
+    ],
+)  # fmt: skip
+def test_a_child_may_not_break_what_its_parent_keeps(tmp_path: Path, inputs: str, told: str | None) -> None:
+    """Callers of the interface may be given the child. What the parent lacks is told there alone."""
+    heir = f"    ---\n    process: heir\n    version: 1\n    extends: kept\n    inputs: {{{inputs}}}\n"
+    used = "    steps: [{id: last, run: [echo, '${inputs.more}']}]\n" if "more" in inputs else ""
+    kept = f"    process: kept\n    version: 1\n    implements: code_change{WHOLE}"
+    catalog = compiled(tmp_path, CONTRACT + kept + heir + used)
+    assert [(each.code, str(each.place)) for each in catalog.diagnostics] == (
+        [] if told is None else [(told, "processes.yaml:20:10")]
+    )
+    short = kept.replace("ticket: {type: text}, ", "")
+    catalog = compiled(tmp_path / "short", CONTRACT + short + heir + used)
+    assert codes(catalog).count("interface-missing-input") == 1 + (told == "interface-missing-input")

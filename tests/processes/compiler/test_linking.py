@@ -22,7 +22,7 @@ from context_plane.processes.linked import (
     Retries,
     Trigger,
 )
-from tests.processes.compiler.folders import codes, compiled, sound
+from tests.processes.compiler.folders import codes, compiled, put, sound
 from tests.processes.corpus.cases import VALID
 from tests.processes.corpus.world import ACTIONS, FakeRegistry, never, surroundings
 
@@ -231,3 +231,60 @@ def test_declared_actions_and_gates_are_bound_to_what_runs_them(tmp_path: Path) 
     assert catalog.actions["a"].handler is commands.run
     assert catalog.actions["b"].handler is prompts.ask
     assert catalog.gates["c"].handler is commands.passes
+
+
+def test_the_order_of_a_gates_inputs_does_not_count(tmp_path: Path) -> None:
+    """What is the same gate stands once, however it is written, and the linked process is the same."""
+    text = "process: check\nversion: 1\ngates: [{}, {}]\nsteps: [{{id: verify, action: run_tests}}]\n"
+    one = "{gate: within_hours, inputs: {start: 1, end: 2}}"
+    other = "{gate: within_hours, inputs: {end: 2, start: 1}}"
+    digests = set()
+    for pair in ((one, one), (one, other), (other, one)):
+        catalog = Compiler(tmp_path, surroundings(), record=False).check(
+            [put(tmp_path, text.format(*pair), "draft.txt")]
+        )
+        assert codes(catalog) == ["repeated-gate"]
+        digests.add(catalog.processes["check"].digest)
+    assert len(digests) == 1
+    third = "{gate: within_hours, inputs: {end: 1, start: 2}}"
+    assert len(sound(tmp_path / "two", text.format(one, third)).processes["check"].gates) == 2
+
+
+def test_all_inputs_of_an_action_are_its_own(tmp_path: Path) -> None:
+    """``${inputs}`` in its document uses what it declares, and nothing of what the process is given."""
+    catalog = compiled(
+        tmp_path,
+        """
+        action: show
+        inputs: {log: {type: text}}
+        run: [echo, "${inputs}"]
+        ---
+        process: check
+        version: 1
+        inputs: {log: {type: text}, secret: {type: text, default: s}}
+        steps: [{id: verify, action: show, inputs: {log: "${inputs.log}"}}]
+        """,
+    )
+    assert [(each.code, str(each.place)) for each in catalog.diagnostics] == [("unused-input", "processes.yaml:7:29")]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "fine"),
+    [
+        ("text", "text", True), ("text", "any", True), ("any", "text", True), ("any", "list", False),
+        ("text", "list", False), ("text", "integer", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kept", [True, False])
+def test_an_input_may_be_declared_anew_if_what_is_inherited_takes_it(
+    tmp_path: Path, was: str, now: str, fine: bool, kept: bool
+) -> None:
+    """Steps that are replaced do not count; what takes anything takes it, and a grandchild is told nothing more."""
+    step = "{id: fetch, action: %s, inputs: {url: '${inputs.url}'}}"
+    text = f"process: check\nversion: 1\ninputs: {{url: {{type: {was}}}}}\nsteps: [{step % 'http.get'}]\n---\n"
+    text += f"process: child\nversion: 1\nextends: check\ninputs: {{url: {{type: {now}}}}}\n"
+    text += "" if kept else f"steps: [{step % 'write_code'}]\n"
+    text += "---\nprocess: heir\nversion: 1\nextends: child\n"
+    catalog = compiled(tmp_path, text)
+    assert codes(catalog) == ([] if fine or not kept else ["wrong-input-type"])
+    assert catalog.broken == (set() if fine or not kept else {"child", "heir"})
