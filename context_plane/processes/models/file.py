@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
@@ -11,14 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from context_plane import yamls
 from context_plane.processes.models.catalog import MAX_OUTPUT, Model, Price
+from context_plane.processes.models.openai import LIMITS
 from context_plane.web import is_address
+from context_plane.web.addresses import is_public
 
 Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^\S+$")]
 Variable = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Tokens = Annotated[int, Field(strict=True, ge=1, le=100_000_000)]
 Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
-_OURS: Final = ("model", "messages", "stream", "n", "api_key", "api_base", "timeout")
+_OURS: Final = ("model", "messages", "stream", "n", "best_of", "api_key", "api_base", "base_url", "timeout")
 """Parameters that are not the file's to give."""
+_LENGTHS: Final = frozenset({*LIMITS, "max_new_tokens", "num_predict", "min_tokens"})
+"""Parameters, at any depth, that say how long an answer may or must be."""
 
 
 class PriceEntry(BaseModel):
@@ -88,12 +91,23 @@ def _check(document: yamls.Document, entry: ModelEntry, place: tuple[str | int, 
         if name in _OURS:
             what = f"parameter {name!r} is not the file's to give"
             raise document.error(what, "leave it out", (*place, "parameters", name))
+    _check_lengths(document, entry, entry.parameters, (*place, "parameters"))
+
+
+def _check_lengths(document: yamls.Document, entry: ModelEntry, value: Any, place: tuple[str | int, ...]) -> None:
+    """What an answer may cost is reckoned by `max_output`: a parameter must not let it be longer."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in pairs:
+        if name in _LENGTHS and not (type(each) is int and 0 < each <= entry.max_output):
+            what = f"parameter {name!r} is {each!r:.40}, and max_output {entry.max_output:,}"
+            raise document.error(what, "raise max_output, or give a whole number up to it", (*place, name))
+        _check_lengths(document, entry, each, (*place, name))
 
 
 def _is_public(url: str) -> bool:
     """Whether a URL holds a public address. What a name means is looked up before it is asked."""
     try:
-        return ipaddress.ip_address(urlsplit(url).hostname or "").is_global
+        return is_public(urlsplit(url).hostname or "")
     except ValueError:
         return False
 

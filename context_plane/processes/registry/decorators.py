@@ -16,7 +16,8 @@ from typing import Any, Final, TypeVar
 
 from context_plane.errors import InputError
 from context_plane.processes.linked import Declared, ModelNeeds
-from context_plane.processes.registry.handler import TYPES, Action, CancelledStep, Gate
+from context_plane.processes.registry.declaring import check, inputs_of
+from context_plane.processes.registry.handler import Action, CancelledStep, Gate
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}(?:\.[a-z][a-z0-9_]{0,62})*", re.ASCII)
 """Names of actions and gates."""
@@ -46,9 +47,10 @@ def action(
 
     def register(function: Function) -> Function:
         made = Action(
-            _name(name, function), _awaited(function), _description(description, function), _inputs(inputs, function),
-            keyed, model, model_optional, timeout=timeout, origin=_place(function),
+            _name(name, function), _awaited(function), _description(description, function),
+            inputs_of(inputs, _place(function)), keyed, model, model_optional, timeout=timeout, origin=_place(function),
         )  # fmt: skip
+        check(made, made.origin)
         return _registered(function, made)
 
     return register
@@ -59,8 +61,8 @@ def gate(name: str, *, inputs: Inputs | None = None, description: str = "") -> C
 
     def register(function: Function) -> Function:
         made = Gate(
-            _name(name, function), _awaited(function), _description(description, function), _inputs(inputs, function),
-            origin=_place(function),
+            _name(name, function), _awaited(function), _description(description, function),
+            inputs_of(inputs, _place(function)), origin=_place(function),
         )  # fmt: skip
         return _registered(function, made)
 
@@ -93,21 +95,6 @@ def _name(name: object, function: Callable[..., Any]) -> str:
         remedy = "use a-z, 0-9 and _ in parts divided by dots, such as crm.add_note"
         raise InputError(f"{name!r:.80} is no name", where=_place(function), remedy=remedy)
     return name
-
-
-def _inputs(inputs: object, function: Callable[..., Any]) -> dict[str, Declared] | None:
-    if inputs is None:
-        return None
-    remedy = f"declare inputs as {{name: type}} with {', '.join(TYPES)}, or a Declared"
-    if not isinstance(inputs, Mapping):
-        raise InputError(f"the inputs are {inputs!r:.60}", where=_place(function), remedy=remedy)
-    found = {}
-    for name, given in inputs.items():
-        declared = Declared(given) if isinstance(given, str) else given
-        if not isinstance(name, str) or not isinstance(declared, Declared) or declared.type not in TYPES:
-            raise InputError(f"input {name!r:.60} is {given!r:.60}", where=_place(function), remedy=remedy)
-        found[name] = declared
-    return found
 
 
 def _description(given: str, function: Callable[..., Any]) -> str:

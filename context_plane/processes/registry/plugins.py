@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import ContextPlaneError, InputError, NotFound
+from context_plane.processes.registry.declaring import check, inputs_of
 from context_plane.processes.registry.decorators import declared_by, declared_in
 from context_plane.processes.registry.handler import Action, Gate
 
@@ -53,7 +54,7 @@ def _tried(entry: EntryPoint, kind: type[Action | Gate]) -> Provided:
 def _load(entry: EntryPoint, kind: type[Action | Gate]) -> Iterator[Action | Gate]:
     try:
         value: Any = entry.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         remedy = "install what it needs, or uninstall it"
         what = f"{entry.name!r} does not load: {type(error).__name__}: {error}"
         raise NotFound(what, where=_place(entry), remedy=remedy) from error
@@ -66,7 +67,8 @@ def _load(entry: EntryPoint, kind: type[Action | Gate]) -> Iterator[Action | Gat
         if not isinstance(value, ModuleType) and len(declared) == 1 and each.name != entry.name:
             what = f"the entry point {entry.name!r} names the {kind.__name__.lower()} {each.name!r}"
             raise InputError(what, where=_place(entry), remedy="give both one name")
-        yield replace(each, origin=_place(entry))
+        check(each, _place(entry))
+        yield replace(each, origin=_place(entry), inputs=inputs_of(each.inputs, _place(entry)))
 
 
 def _declared(value: Any) -> list[Action | Gate]:

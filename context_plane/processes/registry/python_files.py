@@ -1,7 +1,7 @@
 """The home's Python files: ``processes/*.py``, loaded as modules of their own, and again when they changed.
 
-Here belong loading and saying what is wrong with a file that does not load, by file and line. A file is trusted as its
-home is: loading it runs it.
+Here belong loading and saying what is wrong with a file that does not load, by file and line. Loading a file runs it:
+whether somebody else could have written it is `trust`'s to say.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import sys
 import threading
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -17,6 +18,7 @@ from types import CodeType
 from typing import Final
 
 from context_plane.errors import ContextPlaneError, InputError, NotFound
+from context_plane.processes.registry import trust
 from context_plane.processes.registry.decorators import declared_in, forget
 from context_plane.processes.registry.handler import Action, Gate
 
@@ -57,11 +59,21 @@ def _current(path: Path) -> LoadedFile:
 
 
 def _state(path: Path) -> tuple[int, ...]:
+    """Of the file, and of who may write into the folders above it."""
     found = path.stat()
-    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    above = [number for folder in _above(path) for number in trust.state_of(folder)]
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, *above)
+
+
+def _above(path: Path) -> tuple[Path, Path]:
+    """The folder of processes, and the home."""
+    return path.parent, path.parent.parent
 
 
 def _load(path: Path, state: tuple[int, ...]) -> LoadedFile:
+    problem = trust.problem_of(path, _above(path))
+    if problem is not None:
+        return LoadedFile(state, problem=problem)
     try:
         _execute(path)
     except ContextPlaneError as problem:
@@ -81,7 +93,8 @@ def _execute(path: Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look a class's module up
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # stdout is the answer of whatever command loads it
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         what = error.what if isinstance(error, ContextPlaneError) else _said(error)
         remedy = getattr(error, "remedy", "") or "correct the file; the other files are loaded"

@@ -41,8 +41,9 @@ class Registry:
 
     @cached_property
     def fingerprint(self) -> str:
-        """``sha256:…`` over all that compiling looks at: names, inputs, models, prompts, commands, problems. The code
-        of handlers is not in it: a process is compiled against what they declare."""
+        """``sha256:…`` over all that compiling looks at: names, inputs, models, prompts, commands, problems, and
+        where each stands, because diagnostics name that. The code of handlers is not in it: a process is compiled
+        against what they declare."""
         return digest(
             {
                 "actions": {name: _plain(each) for name, each in self.actions.items()},
@@ -133,7 +134,7 @@ def _plain(each: Action | Gate) -> dict[str, Any]:
     """What compiling looks at, as JSON."""
     inputs = None if each.inputs is None else {name: asdict(given) for name, given in each.inputs.items()}
     run = None if each.run is None else asdict(each.run)
-    plain: dict[str, Any] = {"description": each.description, "inputs": inputs, "run": run}
+    plain: dict[str, Any] = {"description": each.description, "inputs": inputs, "run": run, "origin": each.origin}
     if isinstance(each, Action):
         model = None if each.model is None else asdict(each.model)
         plain |= {

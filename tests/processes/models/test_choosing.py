@@ -133,3 +133,11 @@ def test_limits_hold_and_the_order_of_the_file_does_not_matter(
         else:
             price = other.cost(tokens, other.max_output)
             assert price is None or (cost is not None and cost <= price)
+
+
+@pytest.mark.parametrize("said", ["Restricted", "RESTRICTED", "secret", "", None, "restricted "])
+def test_what_is_not_said_to_be_free_to_leave_stays(said: Any) -> None:
+    """However it is misspelt."""
+    assert chosen(ModelNeeds(sensitivity=said, speed="fast")) == "local"
+    with pytest.raises(Infeasible, match="the data is restricted"):
+        choose([FAST], ModelNeeds(sensitivity=said), 5)

@@ -284,3 +284,16 @@ def test_a_gate_that_cannot_be_run_raises(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(commands, "GATE_SECONDS", 0.2)
     with pytest.raises(StepFailure, match="took longer"):
         commands.passes(gate_call(tmp_path, run=["sleep", "60"]))
+
+
+@pytest.mark.parametrize("before", range(270, 300, 3))
+def test_what_an_error_quotes_is_cut_after_secrets_are_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """The beginning of one would not be found any more."""
+    key = "swordfish-and-chips-1234"
+    monkeypatch.setenv("ACME_SECRET", key)
+    given = step(tmp_path, run=["sh", "-c", f"printf '%0{before}d %s' 0 {key} >&2; exit 1"])
+    with pytest.raises(StepFailure) as caught:
+        commands.run(given)
+    assert "swor" not in caught.value.what

@@ -110,6 +110,57 @@ def test_bad_inputs_are_refused(inputs: Any) -> None:
         gate("good", inputs=inputs)(lambda call: True)
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"sensitivity": "Restricted"}, "public, internal, restricted"),
+        ({"sensitivity": None}, "public, internal, restricted"),
+        ({"sensitivity": []}, "public, internal, restricted"),
+        ({"speed": "slow"}, "fast, normal"),
+        ({"capabilities": "code"}, "a tuple of words"),
+        ({"capabilities": ["code"]}, "a tuple of words"),
+        ({"capabilities": ("code", 7)}, "a tuple of words"),
+        ({"max_cost": -1}, "US dollars"),
+        ({"max_cost": "1"}, "US dollars"),
+        ({"max_cost": float("nan")}, "US dollars"),
+        ({"max_cost": True}, "US dollars"),
+    ],
+)
+def test_a_model_that_cannot_be_meant_is_refused(given: dict[str, Any], says: str) -> None:
+    """What is misspelt is not taken for what is free to leave."""
+    with pytest.raises(InputError, match=says) as caught:
+        action("good", model=ModelNeeds(**given))(lambda step: None)
+    assert caught.value.where.startswith(f"{__file__}:")
+
+
+@pytest.mark.parametrize("timeout", [0, -1, "5", True, float("inf"), float("nan")])
+def test_a_time_that_cannot_be_meant_is_refused(timeout: Any) -> None:
+    """Nor a model that is none."""
+    with pytest.raises(InputError, match="seconds as a number above 0"):
+        action("good", timeout=timeout)(lambda step: None)
+    with pytest.raises(InputError, match="give ModelNeeds"):
+        action("good", model={"speed": timeout})(lambda step: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        Declared("any", False, {1, 2}),
+        Declared("any", False, float("nan")),
+        Declared("any", False, "\ud800"),
+        Declared("any", False, {1: 2}),
+        Declared("text", False, 3),
+        Declared("integer", False, True),
+        Declared("list", False, {}),
+    ],
+)
+def test_a_default_that_cannot_be_meant_is_refused(declared: Declared) -> None:
+    """It has to be JSON, and of the type."""
+    with pytest.raises(InputError, match="the default of input 'x'") as caught:
+        action("good", inputs={"x": declared})(lambda step: None)
+    assert caught.value.where.startswith(f"{__file__}:")
+
+
 def test_names_are_exported_lazily() -> None:
     """Importing the package loads neither the registry nor anything heavy."""
     code = (

@@ -140,6 +140,30 @@ def test_gits_own_folder_is_not_written(workspace: Path, path: str) -> None:
             do(name, workspace, {"path": path, "text": "x"})
 
 
+def test_no_link_that_waits_is_followed(tmp_path: Path, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The temporary file is a new one, under a name that nobody can guess; even where somebody does."""
+    outside = tmp_path / "outside.txt"
+    outside.write_text("mine")
+    made: list[str] = []
+    real = os.open
+
+    def opened(path: Any, flags: int, *rest: Any) -> int:
+        if ".writing-" in str(path):
+            made.append(str(path))
+            if len(made) == 3:
+                os.symlink(outside, path)
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", opened)
+    given = {"path": "a.txt", "text": "new"}
+    for _ in range(2):
+        do("file.write", workspace, given)
+    assert len(set(made)) == 2
+    with pytest.raises(StepFailure, match="File exists"):
+        do("file.write", workspace, given)
+    assert outside.read_text() == "mine"
+
+
 def test_a_workspace_may_be_reached_through_a_link(tmp_path: Path, workspace: Path) -> None:
     """What counts is where it leads."""
     (tmp_path / "alias").symlink_to(workspace)

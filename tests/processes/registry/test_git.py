@@ -187,6 +187,42 @@ def test_hooks_are_the_users_and_are_run(repo: Path) -> None:
         do("git.commit", repo, {"message": "x"})
 
 
+@pytest.mark.parametrize("how", ["configured", "link to a file", "link to the folder"])
+def test_hooks_that_are_files_of_the_workspace_are_not_run(repo: Path, how: str) -> None:
+    """An action may have written them: `file.write` and `git.commit` together would run anything."""
+    mine = repo / "hooks" / "pre-commit"
+    mine.parent.mkdir()
+    mine.write_text("#!/bin/sh\ntouch ran\n")
+    mine.chmod(0o755)
+    own = repo / ".git" / "hooks"
+    if how == "configured":
+        sh(repo, "git", "config", "core.hooksPath", "hooks")
+    elif how == "link to a file":
+        own.mkdir(exist_ok=True)
+        (own / "pre-commit").symlink_to(mine)
+    else:
+        for each in own.iterdir() if own.is_dir() else ():
+            each.unlink()
+        if own.is_dir():
+            own.rmdir()
+        own.symlink_to(mine.parent)
+    change(repo)
+    assert "app.py" in do("git.commit", repo, {"message": "x"})["files"]
+    assert not (repo / "ran").exists()
+
+
+def test_hooks_outside_of_the_workspace_are_run(repo: Path, tmp_path: Path) -> None:
+    """No action can have written them."""
+    hook = tmp_path / "elsewhere" / "pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\necho 'not today' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    sh(repo, "git", "config", "core.hooksPath", str(hook.parent))
+    change(repo)
+    with pytest.raises(StepFailure, match="not today"):
+        do("git.commit", repo, {"message": "x"})
+
+
 def test_another_git_is_waited_for(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a crash the one before may still run; a lock that stays has a remedy."""
     change(repo)

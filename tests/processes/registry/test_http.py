@@ -14,8 +14,10 @@ import pytest
 
 from context_plane.config import ProcessSettings
 from context_plane.errors import InputError
+from context_plane.processes.engine.handling import call
 from context_plane.processes.registry.builtin.hosts import target
 from context_plane.processes.registry.handler import CancelledStep, StepFailure
+from context_plane.processes.registry.secrets import Redactor
 from tests.processes.registry.server import Site, serving
 from tests.processes.registry.world import do
 
@@ -363,3 +365,104 @@ def test_certificates_are_checked(tmp_path: Path, site: Site) -> None:
     with pytest.raises(StepFailure, match="does not answer"):
         do("http.get", tmp_path, {"url": site.url.replace("http:", "https:")}, settings=ALLOWED)
     assert site.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed", "good"),
+    [
+        ("64:ff9b::a9fe:a9fe", "in.example.com", False),
+        ("64:ff9b::a00:5", "*.example.com", False),
+        ("64:ff9b::a00:5", "in.example.com", True),
+        ("64:ff9b:1::a00:5", "*.example.com", False),
+        ("64:ff9b::808:808", "*.example.com", True),
+        ("2002:a9fe:a9fe::1", "in.example.com", False),
+        ("2002:a00:5::1", "*.example.com", False),
+        ("::a9fe:a9fe", "in.example.com", False),
+        ("::a00:5", "*.example.com", False),
+        ("2001:0:808:808::f5ff:fffa", "*.example.com", False),
+        ("fd00:ec2::254", "in.example.com", False),
+        ("100.100.100.200", "in.example.com", False),
+        ("::ffff:100.100.100.200", "in.example.com", False),
+    ],
+)
+def test_an_address_within_an_address_is_the_one_that_counts(
+    monkeypatch: pytest.MonkeyPatch, address: str, allowed: str, good: bool
+) -> None:
+    """What translates it would ask that one."""
+    resolve(monkeypatch, in_example_com=address)
+    if good:
+        assert target("https://in.example.com/", [allowed]).addresses == (address,)
+    else:
+        with pytest.raises(StepFailure):
+            target("https://in.example.com/", [allowed])
+
+
+@pytest.mark.parametrize("url", ["http://[fd00:ec2::254]/", "http://100.100.100.200/"])
+def test_credentials_of_a_cloud_are_never_asked_for(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Not even where the address is listed itself."""
+    with pytest.raises(StepFailure, match="where clouds hand out credentials"):
+        target(url, ["fd00:ec2::254", "100.100.100.200"])
+
+
+def test_the_zone_of_an_address_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could end like one that is allowed."""
+    with pytest.raises(StepFailure, match="none that can be asked"):
+        target("http://[::1%x.example.com]/", ["*.example.com"])
+
+
+def test_a_token_does_not_go_over_a_wire_in_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To this machine it does: there is no wire."""
+    monkeypatch.setenv("CONTEXT_PLANE_HTTP_ACME", "t0ken")
+    resolve(monkeypatch, api_example_com="93.184.216.34")
+    given = {"url": "http://api.example.com/", "token": "CONTEXT_PLANE_HTTP_ACME"}
+    with pytest.raises(StepFailure, match="give an https URL") as caught:
+        do("http.get", tmp_path, given, settings=ProcessSettings(http_allow=("api.example.com",)))
+    assert not caught.value.retryable
+
+
+def nested(depth: int) -> bytes:
+    return b"[" * depth + b"]" * depth
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json"])
+@pytest.mark.parametrize(
+    "body", [b"\x01" * 65_536, b'{"a": "' + b"\\u0001" * 10_000 + b'"}', b"[" + b"1e20," * 13_000 + b"1]", nested(62)]
+)
+@pytest.mark.parametrize("output_kb", [1, 256])
+def test_an_answer_always_fits(tmp_path: Path, site: Site, kind: str, body: bytes, output_kb: int) -> None:
+    """The server has acted: an output that the engine refuses would be lost with what it says."""
+    links = "\x01" * 4_000
+    site.answer = (200, {"Content-Type": kind, "Link": links, "Location": links, "ETag": links}, body)
+    settings = ProcessSettings(http_allow=("127.0.0.1",), output_kb=output_kb)
+    handled = call(
+        lambda: ask(tmp_path, site, given={"settings": settings}), 10, threading.Event(), lambda: False, output_kb << 10
+    )
+    assert handled.error == ""
+    assert handled.output["status"] == 200
+    assert handled.output["text"] or handled.output["json"]
+
+
+def test_what_a_refusal_says_is_cut_after_secrets_are_out(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so is a header, and the end of a long answer."""
+    monkeypatch.setenv("ACME_SECRET", "swordfish-and-chips-1234")
+    for before in range(280, 300, 4):
+        site.answer = (400, {}, b"x" * before + b" swordfish-and-chips-1234")
+        with pytest.raises(StepFailure) as caught:
+            ask(tmp_path, site)
+        assert "swor" not in caught.value.what
+    site.answer = (200, {"ETag": "x" * 985 + " swordfish-and-chips-1234"}, b"x" * 65_526 + b"swordfish-and-chips-1234")
+    found = ask(tmp_path, site)
+    assert (found["cut"], "swor" in found["text"], "swor" in found["headers"]["etag"]) == (True, False, False)
+
+
+def test_a_token_that_a_server_repeats_is_not_recorded(
+    tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable is a secret by the beginning of its name."""
+    redactor = Redactor.of_environment()
+    monkeypatch.setenv("CONTEXT_PLANE_HTTP_ACME", "t0ken-9f8e7d6c")
+    site.answer = (200, {}, b"you are t0ken-9f8e7d6c")
+    found = ask(tmp_path, site, token="CONTEXT_PLANE_HTTP_ACME")
+    assert redactor(found)["text"] == "you are [redacted: CONTEXT_PLANE_HTTP_ACME]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -79,3 +80,15 @@ def test_what_others_say_is_cleaned() -> None:
     """As JSON readers let it through."""
     raw = '{"a\\u0000": ["\\ud800x", 1e999, -1e999, NaN, true, 7]}'
     assert clean(json.loads(raw)) == {"a": ["�x", "inf", "-inf", "nan", True, 7]}
+
+
+@pytest.mark.parametrize("before", range(90, 120))
+def test_a_cut_leaves_no_part_of_a_secret(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
+    """At either end of what is left out."""
+    monkeypatch.setenv("ACME_SECRET", "0123456789ABCDEFGHIJ")
+    printed = Printed(110)
+    printed.add(b"x" * before + b"0123456789ABCDEFGHIJ" + b"y" * 500 + b"0123456789ABCDEFGHIJ" + b"z" * before)
+    left = printed.text.replace("bytes left out", "")
+    assert "bytes left out" in printed.text
+    assert "0123" not in left
+    assert "GHIJ" not in left

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from context_plane.errors import Conflict, NotFound
-from context_plane.processes.linked import Command
-from context_plane.processes.registry import commands, plugins
+from context_plane.processes.linked import Command, Declared, ModelNeeds
+from context_plane.processes.registry import commands, plugins, trust
 from context_plane.processes.registry.decorators import action, declared_in, gate
 from context_plane.processes.registry.handler import Action, Gate
 from context_plane.processes.registry.python_files import _module_name
@@ -186,13 +186,14 @@ def test_what_yaml_declares_is_added(home: Path) -> None:
 
 
 def test_the_fingerprint_is_of_what_compiling_looks_at(home: Path) -> None:
-    """Not of the code of a handler, nor of where it stands."""
+    """Not of the code of a handler, but of where it stands: diagnostics name file and line."""
     path = write(home, "a.py", GOOD)
     first = open_registry(settings(home))
-    path.write_text("# moved\n" + GOOD.replace("hello {", "hallo {"))
+    path.write_text(GOOD.replace("hello {", "hallo {"))
     assert open_registry(settings(home)).fingerprint == first.fingerprint
     seen = {first.fingerprint}
     for text in (
+        "# moved\n" + GOOD,
         GOOD.replace('"name": "text"', '"name": "any"'),
         GOOD.replace("Greets", "Welcomes"),
         GOOD.replace('"local.hello",', '"local.hello", keyed=True,'),
@@ -204,7 +205,88 @@ def test_the_fingerprint_is_of_what_compiling_looks_at(home: Path) -> None:
         seen.add(open_registry(settings(home)).fingerprint)
     seen.add(first.with_declared([Action("x", commands.run, run=Command(("x",)))]).fingerprint)
     seen.add(first.with_declared([Action("x", commands.run, run=Command(("y",)))]).fingerprint)
-    assert len(seen) == 9
+    assert len(seen) == 10
+
+
+def test_a_default_that_is_no_json_is_a_problem_of_its_file(home: Path) -> None:
+    """With its line; the other files, and compiling, do without."""
+    path = write(
+        home,
+        "bad.py",
+        "from context_plane.processes import Declared\n\n" + GOOD.replace('"text"}', 'Declared("any", False, {1, 2})}'),
+    )
+    write(home, "good.py", GOOD.replace("local.", "other."))
+    found = open_registry(settings(home))
+    assert found.fingerprint.startswith("sha256:")
+    assert "other.hello" in found.actions
+    (problem,) = found.problems
+    assert problem.where == f"{path}:5"
+    assert "the default of input 'name' is {1, 2}" in problem.what
+
+
+# --- whose files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "home"])
+@pytest.mark.parametrize(("mode", "says"), [(0o002, "everybody"), (0o020, "the group 4242")])
+def test_what_others_may_write_is_not_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch, what: str, mode: int, says: str
+) -> None:
+    """Neither the file nor a folder above it: it would run as whoever looks at processes."""
+    path = write(home, "a.py", GOOD)
+    write(home, "b.py", GOOD.replace("local.", "other."))
+    changed = {"file": path, "folder": path.parent, "home": home}[what]
+    before = open_registry(settings(home))
+    assert before.problems == ()
+    doubted(monkeypatch, changed, mode=mode, group=4242)
+    found = open_registry(settings(home))
+    assert "local.hello" not in found.actions
+    assert ("other.hello" in found.actions) == (what == "file")
+    problem = found.problems[0]
+    assert problem.where == str(path)
+    assert says in problem.what
+    assert "chmod" in problem.remedy
+    monkeypatch.undo()
+    changed.touch()  # as chmod would, which this was
+    assert "local.hello" in open_registry(settings(home)).actions
+
+
+def test_what_belongs_to_another_user_is_not_run(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What belongs to root may be."""
+    path = write(home, "a.py", "raise ValueError")
+    doubted(monkeypatch, path, owner=os.geteuid() + 7)
+    (problem,) = open_registry(settings(home)).problems
+    assert f"belongs to another user ({os.geteuid() + 7})" in problem.what
+    assert problem.remedy.endswith(f"chown {os.geteuid()} {path}")
+    monkeypatch.undo()
+    path.write_text(GOOD)
+    doubted(monkeypatch, path, owner=0)
+    assert open_registry(settings(home)).problems == ()
+
+
+def test_a_normal_home_is_trusted(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a umask of 002 lets the user's own group write."""
+    path = write(home, "a.py", GOOD)
+    for each in (path, home / "processes", home):
+        each.chmod(each.stat().st_mode | 0o020)
+    monkeypatch.setattr(trust.os, "getegid", lambda: 4242)
+    monkeypatch.setattr(trust, "_primary_group", lambda: 4242)
+    doubted(monkeypatch, path, mode=0o020, group=4242)
+    assert open_registry(settings(home)).problems == ()
+
+
+def doubted(monkeypatch: pytest.MonkeyPatch, path: Path, mode: int = 0, **given: int) -> None:
+    """Has a path be somebody's who a test cannot be."""
+    real = trust.state_of
+
+    def state_of(each: Path) -> tuple[int, ...]:
+        found = real(each)
+        if each != path:
+            return found
+        return (found[0] | mode, given.get("owner", found[1]), given.get("group", found[2]))
+
+    monkeypatch.setattr(trust, "state_of", state_of)
+    path.touch()
 
 
 def test_unknown_names_have_a_remedy() -> None:
@@ -221,7 +303,7 @@ def test_unknown_names_have_a_remedy() -> None:
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Any:
+def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """A module of an installed package."""
     found: Any = ModuleType("acme_actions")
     monkeypatch.setitem(sys.modules, "acme_actions", found)
@@ -234,6 +316,10 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Any:
     found.open = gate("acme.open")(hello)
     found.ready = Gate("acme.ready", lambda call: True)
     found.nothing = 5
+    found.misspelt = Action("acme.hello", hello, model=ModelNeeds(sensitivity="Restricted"))  # type: ignore[arg-type]
+    found.bad_default = Action("acme.hello", hello, inputs={"x": Declared("any", False, {1})})
+    (tmp_path / "acme_exits.py").write_text("import sys; sys.exit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
     yield found
     from context_plane.processes.registry.decorators import forget
 
@@ -260,6 +346,9 @@ def test_packages_provide_actions_and_gates(packages: list[EntryPoint], module: 
         ("acme.hello", "acme_actions:gone", "does not load: AttributeError"),
         ("acme.hello", "acme_actions:nothing", "is no action"),
         ("acme.hello", "acme_actions:ready", "is no action"),
+        ("acme.hello", "acme_actions:misspelt", "sensitivity is 'Restricted'"),
+        ("acme.hello", "acme_actions:bad_default", "the default of input 'x' is {1}"),
+        ("acme.hello", "acme_exits", "does not load: SystemExit: 3"),
         ("other", "acme_actions:hello", "names the action 'acme.hello'"),
     ],
 )

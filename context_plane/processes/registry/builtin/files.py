@@ -8,6 +8,7 @@ import os
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, Final
 
 from context_plane.errors import InputError
@@ -126,17 +127,22 @@ def _check_regular(path: Path) -> None:
 
 def _replace(path: Path, raw: bytes, mark: str) -> None:
     """Puts content under a name at once: who reads finds all of the old or all of the new. The mode of a file that was
-    there is kept. `mark` is part of the temporary name: a repetition after a crash leaves nothing behind."""
+    there is kept. `mark` is part of the temporary name: a repetition after a crash leaves nothing behind. The rest of
+    it cannot be guessed, and the file is made here: a link that waits under the name would lead anywhere."""
     _check_regular(path)
     mode = path.stat().st_mode & 0o7777 if path.exists() else None
-    temporary = path.parent / f".writing-{mark}"
+    for left in path.parent.glob(f".writing-{mark}-*"):
+        with suppress(OSError):
+            left.unlink()
+    temporary = path.parent / f".writing-{mark}-{token_hex(8)}"
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
-        with temporary.open("wb") as file:
+        with open(handle, "wb") as file:
             file.write(raw)
             file.flush()
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
-        if mode is not None:
-            temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         with suppress(FileNotFoundError):

@@ -1,6 +1,7 @@
 """The git repository of a workspace: running git in it, and nowhere else.
 
 The repository's configuration and hooks are the user's and are honoured: actions never write into `.git` themselves.
+Hooks that are files of the workspace are not run: actions may have written them.
 What is kept from git is whatever would ask a person (there is none), page, or find a repository above the workspace.
 """
 
@@ -9,8 +10,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
+from context_plane.processes.registry.builtin.paths import GIT
 from context_plane.processes.registry.handler import Call, CancelledStep, StepFailure
 from context_plane.processes.registry.printed import keep_of
 from context_plane.processes.registry.running import Ended, environment, execute
@@ -19,6 +22,8 @@ from context_plane.processes.registry.secrets import shortened
 SECONDS: Final = 60.0
 _ALL: Final = 8 << 20
 """Bytes of lists that are read as a whole."""
+_HOOKED: Final = frozenset({"add", "commit", "switch", "push"})
+"""Commands of ours that run hooks: those that change the index, the files, or a branch here or there."""
 _LOCKED: Final = "index.lock"
 _PATIENCE: Final = 5.0
 """Seconds for which another git in the same repository is waited for: after a crash the one before may still run."""
@@ -81,15 +86,32 @@ def _patiently(call: Call, arguments: Sequence[str], keep: int) -> Ended:
     end = time.monotonic() + _PATIENCE
     cancelled = getattr(call, "cancelled", None)
     timeout = getattr(call, "timeout", None) or SECONDS
+    env = _environment(call)
+    without = ("-c", f"core.hooksPath={os.devnull}") if arguments[0] in _HOOKED and _hooks_of_files(call) else ()
     while True:
-        env = _environment(call)
-        command = ("git", *_ALWAYS, *arguments)
+        command = ("git", *_ALWAYS, *without, *arguments)
         ended = execute(command, call.workspace, env, timeout=timeout, cancelled=cancelled, keep=keep)
         if ended.code == 0 or _LOCKED not in ended.err.text or time.monotonic() >= end:
             return ended
         time.sleep(0.1)
         if cancelled is not None and cancelled.is_set():
             raise CancelledStep
+
+
+def _hooks_of_files(call: Call) -> bool:
+    """Whether a hook is, or leads to, a file that actions can write: one of the workspace outside of git's folder."""
+    root = call.workspace.resolve()
+    asked = ("git", *_ALWAYS, "rev-parse", "--git-path", "hooks")
+    folder = root / line(execute(asked, call.workspace, _environment(call), timeout=SECONDS, keep=8_192))
+    try:
+        hooks = [each for each in folder.iterdir() if each.suffix != ".sample"] if folder.is_dir() else []
+        return any(_is_file_of(root, each.resolve()) for each in (folder, *hooks))
+    except (OSError, RuntimeError):  # what cannot be looked at is not run
+        return True
+
+
+def _is_file_of(root: Path, path: Path) -> bool:
+    return path.is_relative_to(root) and GIT not in (part.lower() for part in path.relative_to(root).parts)
 
 
 def _environment(call: Call) -> dict[str, str]:
