@@ -79,7 +79,7 @@ def test_the_python_of_the_page_works(example: Registry, tmp_path: Path) -> None
         close(step(tmp_path, {"ticket": "1"}))
     assert sum_up(step(tmp_path, {"notes": ["a", "b"]})) == {"text": "a"}
     reply = Reply("both", "m", 1, 1, None, "", 0.1)
-    assert sum_up(step(tmp_path, {"notes": ["a", "b"]}, ask=lambda prompt: reply)) == {"text": "both"}
+    assert sum_up(step(tmp_path, {"notes": ["a", "b"]}, ask=lambda prompt, data: reply)) == {"text": "both"}
     is_open = example.gate("crm.is_open").handler
     outputs: dict[str, Any] = {"close": {"ticket": "T-1", "status": "closed"}}
     assert is_open(gate_call(tmp_path, {"ticket": "T-1"}, outputs=outputs)) == Verdict(
