@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from context_plane.cli import failures, plugins
+from context_plane.cli.ending import Terminated, ending_in_order
 
 BUILT_IN: Final = (
     "init", "doctor", "demo", "ingest", "context", "search", "sql", "memory", "knowledge", "package", "process",
@@ -28,6 +29,7 @@ BUILT_IN: Final = (
 """Our own commands, in the order of `--help`; each is the attribute `command` of the module of its name."""
 
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
+TERMINATED: Final = 143  # 128 + SIGTERM
 PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
 
 _THREADED: Final = frozenset({"lancedb", "duckdb", "pyarrow"})
@@ -63,13 +65,15 @@ class Cortex(click.Group):
     def _run(self, args: list[str], name: str, extra: dict[str, Any]) -> int:
         state: dict[str, bool] = {}
         try:
-            with self.make_context(name, args, obj=state, **extra) as ctx:
+            with ending_in_order(), self.make_context(name, args, obj=state, **extra) as ctx:
                 self.invoke(ctx)
             sys.stdout.flush()
         except click.exceptions.Exit as end:
             return end.exit_code
         except (click.Abort, KeyboardInterrupt):
             return INTERRUPTED
+        except Terminated:
+            return TERMINATED
         except BrokenPipeError:
             _drop_output()
             return PIPE_CLOSED

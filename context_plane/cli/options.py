@@ -60,10 +60,11 @@ def open_plane() -> ContextPlane:
 
 
 def open_existing() -> ContextPlane:
-    """The plane of the environment, for reading: a store that was never written to is not made by looking at it."""
+    """The plane of the environment, for reading: a store that was never written to is not made by looking at it. An
+    execution that was killed before anything of it was sealed is in the state alone."""
     plane = open_plane()
-    store = plane.settings.store
-    if "://" not in store and not os.path.isdir(store):
+    store, state = plane.settings.store, plane.settings.home / "state"
+    if "://" not in store and not plane.settings.state and not os.path.isdir(store) and not state.is_dir():
         raise NotFound(
             "there is no store here yet",
             where=store,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from context_plane.cli import actions
+from context_plane.cli.ending import Terminated, handlers_print_to_stderr
 from context_plane.cli.failures import NO
 from context_plane.cli.options import json_option, open_existing, open_plane, tenant_option
 from context_plane.cli.output import echo_json, note, say, table
@@ -245,11 +246,23 @@ def run(
             "tenant": tenant, "inputs": _inputs(plane, name, inputs), "entity": entity, "event": _event(event),
             "key": key, "prefer": prefer, "breakpoints": breakpoints,
         }  # fmt: skip
+        head = plane.start(name, **how)
         if no_wait:
-            _print_heads([plane.start(name, **how)], as_json=as_json)
+            _print_heads([head], as_json=as_json)
             return
-        found = plane.run(name, **how)
+        going = head.status in ("accepted", "running")
+        found = _run(head.id, lambda: plane.resume(head.id)) if going else plane.execution(head.id)
     _print_execution(found, as_json=as_json)
+
+
+def _run(id: str, running: Callable[[], Execution]) -> Execution:
+    """Runs an execution; who is interrupted is told how to go on."""
+    try:
+        with handlers_print_to_stderr():
+            return running()
+    except (KeyboardInterrupt, Terminated):
+        note(f"interrupted; go on with: cortex process resume {id}")
+        raise
 
 
 @command.command("resume")
@@ -263,7 +276,7 @@ def resume(execution: str, context: Any, inputs: tuple[str, ...], as_json: bool)
     with open_existing() as plane:
         edits = {key: _value(value) for key, value in map(_pair, inputs)}
         text = None if context is None else context.read()
-        found = plane.resume(execution, context=text, inputs=edits or None)
+        found = _run(execution, lambda: plane.resume(execution, context=text, inputs=edits or None))
     _print_execution(found, as_json=as_json)
 
 
@@ -273,7 +286,10 @@ def resume(execution: str, context: Any, inputs: tuple[str, ...], as_json: bool)
 def cancel(execution: str, as_json: bool) -> None:
     """End an execution; whoever runs it stops its handler."""
     with open_existing() as plane:
-        _print_heads([plane.cancel(execution)], as_json=as_json)
+        head = plane.cancel(execution)
+    _print_heads([head], as_json=as_json)
+    if head.status != "cancelled":
+        note("its handler is being stopped")
 
 
 @command.command("pause")
@@ -282,7 +298,10 @@ def cancel(execution: str, as_json: bool) -> None:
 def pause(execution: str, as_json: bool) -> None:
     """Ask a running execution to wait before its next step."""
     with open_existing() as plane:
-        _print_heads([plane.pause(execution)], as_json=as_json)
+        head = plane.pause(execution)
+    _print_heads([head], as_json=as_json)
+    if head.status != "paused":
+        note("it will pause before its next step")
 
 
 def _inputs(plane: ContextPlane, name: str, given: tuple[str, ...]) -> dict[str, Any]:

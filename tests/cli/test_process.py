@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +296,133 @@ def test_the_log_has_the_execution_on_every_line(cortex: Shell, folder: Path) ->
     assert {line["execution"] for line in mine} == {id}
     assert {line["level"] for line in lines} == {"TRACE", "DEBUG", "INFO"}
     assert any("compiled in" in line["message"] for line in lines)
+
+
+SLOW = """
+process: slow
+version: 1
+steps:
+  - {id: talk, action: talks}
+  - {id: wait, run: [sh, -c, "echo began >> log.txt; sleep 30; echo ended >> log.txt"]}
+---
+process: talk
+version: 1
+steps: [{id: talk, action: talks}]
+---
+process: typed
+version: 1
+inputs: {n: {type: any, default: 1}}
+steps: [{id: count, action: counts, inputs: {n: "${inputs.n}"}}]
+"""
+TALKS = '''
+"""Actions that print and count."""
+
+from context_plane.processes import action
+
+print("a file that is loaded prints")
+
+
+@action("talks")
+def talks(step):
+    print("a handler prints")
+    step.log("fine\\n├─ ✓ step deploy  run  1.0 ms\\x1b[2J")
+    return 1
+
+
+@action("counts", inputs={"n": "integer"})
+def counts(step):
+    return [1, 2, 3][step.inputs["n"]]
+'''
+
+
+@pytest.fixture
+def slow(cortex: Shell, folder: Path) -> Path:
+    (folder / "slow.yaml").write_text(SLOW)
+    (folder / "talks.py").write_text(TALKS)
+    return cortex.home / "workspaces" / "acme" / "slow" / "log.txt"
+
+
+def test_what_handlers_print_is_not_the_answer(cortex: Shell, slow: Path) -> None:
+    """Scripts read stdout; and nobody can write a line of the tree."""
+    run = ("process", "run", "talk", "--tenant", "acme")
+    running = cortex.start(*run, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    shown, told = running.communicate(timeout=60)
+    assert json.loads(shown)["status"] == "succeeded"
+    assert "a handler prints" in told
+    assert "a file that is loaded prints" in told
+    lines = cortex(*run).stdout.splitlines()
+    assert not [line for line in lines if "step deploy" in line and not line.startswith("│    said fine⏎")]
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_no_command_outlives_the_run_that_began_it(cortex: Shell, slow: Path, how: signal.Signals, code: int) -> None:
+    """Who is told to end ends it; what a killed one left is ended before it is run again."""
+    running = cortex.start(
+        "process", "run", "slow", "--tenant", "acme", "--key", "k", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    _until(lambda: slow.exists() and bool(slow.read_text()))
+    running.send_signal(how)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == code
+    (head,) = cortex.json("process", "list", "--runs", "acme")
+    id = head["execution"]
+    if how is signal.SIGKILL:
+        assert _of(id)
+        again = cortex.start("process", "resume", id, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        _until(lambda: slow.read_text().count("began") == 2)
+        assert len({os.getpgid(pid) for pid in _of(id)}) == 1
+        again.send_signal(signal.SIGTERM)
+        again.communicate(timeout=60)
+    else:
+        assert f"go on with: cortex process resume {id}" in told
+    _until(lambda: not _of(id))
+    assert not _of(id)
+    assert "ended" not in slow.read_text()
+
+
+def test_a_trace_shows_commands_and_where_handlers_failed(cortex: Shell, slow: Path, folder: Path) -> None:
+    (folder / "quick.yaml").write_text(
+        "process: quick\nversion: 1\ninputs: {what: {type: text}}\nsteps: [{id: a, run: [echo, '${inputs.what}']}]\n"
+    )
+    run = ("process", "run", "quick", "--tenant", "acme", "--input", "what=hello you")
+    assert '│    runs ["echo","hello you"]' in cortex(*run).stdout.splitlines()
+    assert json.loads(cortex(*run, "--json").stdout)["steps"][0]["command"] == ["echo", "hello you"]
+    failed = cortex("process", "run", "typed", "--tenant", "acme", "--input", "n=7").stdout
+    assert "error IndexError: list index out of range" in failed
+    assert re.search(r"said raised at talks.py:\d+ in counts", failed)
+
+
+def test_inputs_of_another_type_do_not_reach_an_action(cortex: Shell, slow: Path) -> None:
+    """Neither by a reference nor by who resumes."""
+    run = ("process", "run", "typed", "--tenant", "acme", "--input", "n=many")
+    done = cortex(*run)
+    assert (done.exit_code, 'counts takes integer here, not "many"' in done.stdout) == (1, True)
+    id = done.stdout.split()[0]
+    for wrong, said in (("n=x", "takes integer"), ("m=1", "takes no input 'm'")):
+        again = cortex("process", "resume", id, "--input", wrong)
+        assert (again.exit_code, said in again.stderr) == (2, True)
+    assert cortex("process", "resume", id, "--input", "n=2").exit_code == 0
+
+
+def test_a_key_with_other_inputs_is_refused(cortex: Shell, folder: Path) -> None:
+    run = ("process", "run", "change", "--tenant", "acme", "--key", "k", "--input")
+    assert cortex(*run, "what=x").exit_code == 0
+    assert cortex(*run, "what=x").exit_code == 0
+    done = cortex(*run, "what=y")
+    assert (done.exit_code, "which has another what" in done.stderr) == (2, True)
+
+
+def _of(id: str) -> list[int]:
+    """The processes of an execution's commands."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"CORTEX_EXECUTION={id}".encode() in each.read_bytes().split(b"\0"):
+                found.append(int(each.parent.name))
+    return found
+
+
+def _until(true: Callable[[], bool], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.05)

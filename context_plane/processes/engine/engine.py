@@ -22,6 +22,7 @@ from context_plane.processes.engine.records import Record
 from context_plane.processes.engine.sealer import Sealer
 from context_plane.processes.engine.session import Session
 from context_plane.processes.engine.state import RESUMABLE, Execution, fold
+from context_plane.processes.engine.stepping import check_inputs
 from context_plane.processes.references import fill_text
 from context_plane.store.state.database import Database
 from context_plane.store.state.failures import shown
@@ -84,6 +85,7 @@ class Engine:
         if wish.event is not None or wish.key is not None:
             found = self._recall(wish.tenant, cause_of(wish.tenant, process.name, cause))
             if found is not None:
+                self._check_same(wish, found)
                 return found, False
         id = execution_id(wish.tenant, process.name, process.version, cause)
         record, entity = self._accepted(wish, id)
@@ -94,6 +96,17 @@ class Engine:
             telling.record(fold(id, [record]), record)
             self._sealer.tell()
         return head, new
+
+    def _check_same(self, wish: Wish, found: Head) -> None:
+        """Raises `Conflict` where a key comes again with other inputs: who gives it means something else."""
+        if wish.key is None or not wish.inputs:
+            return
+        first = self.execution(found.id)
+        given = self._ports.redact(dict(wish.inputs))
+        other = sorted(name for name in given if name not in first.inputs or first.inputs[name] != given[name])
+        if other:
+            what = f"key {wish.key!r:.60} is that of {found.id}, which has another {other[0]}"
+            raise Conflict(what, where="key", remedy="give another key, or the same inputs")
 
     def known(self, tenant: str, process: str, event: Mapping[str, Any]) -> bool:
         """Whether an event has set off a process, in whatever version."""
@@ -170,6 +183,9 @@ class Engine:
             edit = ({} if context is None else {"context": context}) | (
                 {} if inputs is None else {"inputs": dict(inputs)}
             )
+            next_step = session.execution.next_step
+            if inputs and next_step is not None:
+                check_inputs(session.execution.process.step(next_step), inputs, self._ports)
             if status in ("accepted", "running") and not edit:
                 return self.head(id)
             session.resume(edit)

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ctypes
 import json
+import sysconfig
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final
 
 from context_plane.errors import ContextPlaneError, InputError
@@ -25,6 +28,8 @@ POLITE: Final = 2.5
 GRACE: Final = 3.0
 """Seconds that it has to end after that."""
 _POLL: Final = 0.1
+_LIBRARIES: Final = (*{sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}, "<")
+"""Where code lies that is nobody's own."""
 _MOST_SAID: Final = 20_000
 """Characters of an exception's text."""
 
@@ -39,6 +44,8 @@ class Handled:
     retryable: bool = True
     cancelled: bool = False
     seconds: float = 0.0
+    place: str = ""
+    """Where in the handler's code it raised what it did not mean to."""
 
 
 def call(
@@ -65,7 +72,8 @@ def call(
         seen = clean(getattr(box.error, "output", None))
         return Handled(seen, why, why != _CANCELLED, why == _CANCELLED, seconds)
     if box.error is not None:
-        return Handled(clean(getattr(box.error, "output", None)), *_told(box.error), False, seconds)
+        seen = clean(getattr(box.error, "output", None))
+        return Handled(seen, *_told(box.error), False, seconds, _place(box.error))
     return _checked(box.output, most, seconds)
 
 
@@ -121,6 +129,16 @@ def _told(error: BaseException) -> tuple[str, bool]:
         return clean(str(error)[:_MOST_SAID]), bool(getattr(error, "retryable", not isinstance(error, InputError)))
     text = clean(_said(error)).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__, True
+
+
+def _place(error: BaseException) -> str:
+    """The line of the handler's own file that an error comes from, for those that nobody raised on purpose."""
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename != __file__]
+    if isinstance(error, (ContextPlaneError, CancelledStep)) or not frames:
+        return ""
+    own = [each for each in frames if not each.filename.startswith(_LIBRARIES)]
+    found = (own or frames)[-1]
+    return f"{PurePath(found.filename).name}:{found.lineno} in {found.name}"
 
 
 def _said(error: BaseException) -> str:

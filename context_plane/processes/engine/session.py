@@ -214,7 +214,7 @@ class Session:
             "step": due.step.id, "status": status, "output": handled.output, "error": handled.error,
             "attempt": due.attempt, "repeated": due.repeated, "inputs": tried.inputs, "context": context,
             "model": tried.model, "lines": tried.lines, "seconds": round(handled.seconds, 6),
-            "declared_by": due.step.declared_by,
+            "declared_by": due.step.declared_by, "command": tried.command,
         }  # fmt: skip
         # A receipt refers to what is in the log, and the state in it was made of what has been recorded.
         receipt = {} if tried.receipt is None else {"receipt": dict(tried.receipt)}
@@ -223,7 +223,9 @@ class Session:
         except InputError as error:
             said = f"{handled.error}; " if handled.error else ""
             told = f"{said}what it was given and gave back cannot be recorded: {error.what}"
-            return self._record("step", {**body, "status": "failed", "error": told, "inputs": {}, "output": None})
+            return self._record(
+                "step", {**body, "status": "failed", "error": told, "inputs": {}, "output": None, "command": None}
+            )
 
     def _again(self, due: RunStep, tried: Tried) -> Record:
         retries = due.step.retries

@@ -58,6 +58,8 @@ class StepResult:
     lines: tuple[str, ...]
     seconds: float
     at: int
+    command: tuple[str, ...] = ()
+    """What was run, where the step is a command."""
     failures: tuple[Mapping[str, Any], ...] = ()
     """Attempts before the last: error, and seconds."""
 
@@ -195,7 +197,8 @@ def _step(now: Execution, body: Mapping[str, Any], at: int) -> Execution:
     id = body["step"]
     result = StepResult(
         id, body["status"], body["output"], body["error"], body["attempt"], body["repeated"], body["context"],
-        body["model"], body["inputs"], tuple(body["lines"]), body["seconds"], at, now.failures.get(id, ()),
+        body["model"], body["inputs"], tuple(body["lines"]), body["seconds"], at, tuple(body.get("command") or ()),
+        now.failures.get(id, ()),
     )  # fmt: skip
     others = {name: each for name, each in now.steps.items() if name != id}
     now = replace(now, status="running", steps={**others, id: result}, cut_off=None, due=0, paused_before=None)

@@ -5,16 +5,19 @@ Here belongs calling handlers with what they need. What is recorded of it, and w
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from context_plane.errors import ContextPlaneError, InputError, NotFound
 from context_plane.processes.engine.handling import Handled, call
+from context_plane.processes.language.types import fits
 from context_plane.processes.linked import Command, LinkedGate, LinkedStep
 from context_plane.processes.references import fill, fill_known, fill_text
 from context_plane.processes.registry.handler import GateCall, Step, Verdict
@@ -41,6 +44,7 @@ class Tried:
     """The receipt's event, for the log."""
     model: Mapping[str, Any] | None = None
     lines: list[str] = field(default_factory=list)
+    command: list[str] | None = None
 
 
 def scope_of(execution: Execution) -> dict[str, Any]:
@@ -103,14 +107,34 @@ def attempt(execution: Execution, step: LinkedStep, number: int, ports: Ports, w
     tried = Tried(Handled(None))
     try:
         shown = _prepared(execution, step, ports, tried)
+        check_inputs(step, tried.inputs, ports)
         handler = _handler(step, ports)
         stop = threading.Event()
         given = replace(_step_call(execution, step, number, ports, tried), context=shown, cancelled=stop)
         given = replace(given, ask=_asking(given, step, ports, tried))
         tried.handled = call(lambda: handler(given), step.timeout, stop, wanted, ports.settings.output_kb << 10)
+        if tried.handled.place:
+            given.log(f"raised at {tried.handled.place}")
     except ContextPlaneError as error:
         tried.handled = Handled(None, clean(str(error)), bool(getattr(error, "retryable", False)))
     return tried
+
+
+def check_inputs(step: LinkedStep, inputs: Mapping[str, Any], ports: Ports) -> None:
+    """Raises `InputError` for inputs that the step's action does not take, or of another type: references and those who
+    resume a run can give anything."""
+    action = ports.registry().actions.get(step.action)
+    if action is None or action.inputs is None or step.run is not None:
+        return
+    for name, value in inputs.items():
+        declared, where = action.inputs.get(name), f"step {step.id}: inputs.{name}"
+        if declared is None:
+            close = get_close_matches(name, action.inputs, 1)
+            remedy = f"did you mean {close[0]}?" if close else f"it takes: {', '.join(action.inputs) or 'none'}"
+            raise InputError(f"{step.action} takes no input {name!r:.60}", where=where, remedy=remedy)
+        if not fits(value, declared.type) and not (value is None and not declared.required):
+            what = f"{step.action} takes {declared.type} here, not {json.dumps(value, default=str)[:60]}"
+            raise InputError(what, where=where, remedy=declared.description or f"give a {declared.type}")
 
 
 def preview(execution: Execution, step: LinkedStep, ports: Ports) -> Tried:
@@ -186,9 +210,11 @@ def _step_call(execution: Execution, step: LinkedStep, number: int, ports: Ports
     # A step's own command refers to what the run and the step are given, that of a declared action to what it is given.
     given = {**execution.inputs, **tried.inputs} if step.action == OWN_COMMAND else tried.inputs
     scope = scope_of(execution) | {"inputs": given}
+    command = _filled(step.run, scope)
+    tried.command = None if command is None else list(command.arguments)
     return Step(
         **_common(execution, tried.inputs, ports), id=step.id, key=f"{execution.id}/{step.id}", attempt=number,
-        timeout=step.timeout, run=_filled(step.run, scope),
+        timeout=step.timeout, run=command,
         prompt=None if step.prompt is None else fill_text(step.prompt, scope), log=_logging(tried),
     )  # fmt: skip
 

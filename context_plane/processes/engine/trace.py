@@ -20,6 +20,15 @@ _SIGNS: Final = {True: "✓", False: "✗"}
 def tree(execution: Execution) -> Iterator[str]:
     """The lines of the tree: what runs and why, the gates, every step with its gates, inputs, context, model, outcome
     and times."""
+    yield from map(_on_one_line, _tree(execution))
+
+
+def _on_one_line(text: str) -> str:
+    """Whatever somebody wrote stays on its line: nobody can write a line of the tree."""
+    return "⏎".join(text.splitlines())
+
+
+def _tree(execution: Execution) -> Iterator[str]:
     process = execution.process
     yield f"{execution.id}  {process.label}  {execution.status}"
     for line in _about(execution):
@@ -127,6 +136,8 @@ def _tries(result: StepResult) -> str:
 def _told(result: StepResult) -> Iterator[str]:
     for failure in result.failures:
         yield f"✗ attempt {failure['attempt']}: {failure['error']}  {_time(failure['seconds'])}"
+    if result.command:
+        yield f"runs {_short(list(result.command))}"
     if result.inputs:
         yield f"inputs {_given(result.inputs)}"
     if result.context is not None:
@@ -188,5 +199,6 @@ def _step_json(step: StepResult) -> dict[str, Any]:
     return {
         "id": step.id, "status": step.status, "output": step.output, "error": step.error, "attempts": step.attempts,
         "repeated": step.repeated, "failures": list(step.failures), "inputs": step.inputs, "context": step.context,
-        "model": step.model, "lines": list(step.lines), "seconds": step.seconds, "time": format_instant(step.at),
+        "model": step.model, "command": list(step.command) or None, "lines": list(step.lines),
+        "seconds": step.seconds, "time": format_instant(step.at),
     }  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from context_plane.processes.linked import Command
 from context_plane.processes.registry.handler import Call, GateCall, Step, StepFailure, Verdict
+from context_plane.processes.registry.leftovers import end_leftovers
 from context_plane.processes.registry.printed import keep_of
 from context_plane.processes.registry.running import Ended, environment, execute
 from context_plane.processes.registry.secrets import shortened
@@ -23,6 +24,8 @@ def run(step: Step) -> dict[str, Any]:
     """
     command = _command(step.run)
     env = environment(CORTEX_EXECUTION=step.execution, CORTEX_STEP=step.id, CORTEX_KEY=step.key)
+    if step.attempt > 1 and (left := end_leftovers(step.key)):
+        step.log(f"ended what {left} earlier attempt{'s' if left > 1 else ''} had left running")
     ended = execute(
         command.arguments, step.workspace, env, timeout=step.timeout, cancelled=step.cancelled, keep=_keep(step)
     )

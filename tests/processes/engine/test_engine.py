@@ -195,7 +195,9 @@ def test_secrets_are_not_recorded(house: Harness) -> None:
     done = house.run(process(step("a"), step("b")))
     assert done.outputs == {"a": "token [redacted]"}
     assert "hunter2" not in str(house.engine.records(done.id))
-    assert done.steps["b"].lines == ("password is [redacted]",)
+    said, place = done.steps["b"].lines
+    assert said == "password is [redacted]"
+    assert place.startswith("raised at test_engine.py:")
 
 
 def test_a_breakpoint_shows_the_context_and_takes_an_edit(house: Harness) -> None:
