@@ -113,6 +113,8 @@ TOKENS: Final = [
 """What is written, and what is written instead; most of it and back."""
 FILES: Final = ("a.yaml", "b.yaml", "c/d.yml")
 WHERE: Final = st.floats(0, 1, exclude_max=True)
+PLACES: Final = st.lists(st.sampled_from(FILES), min_size=12, max_size=12)
+"""The file of each document."""
 
 
 def world(number: int) -> Surroundings:
@@ -158,25 +160,31 @@ class Editing(RuleBasedStateMachine):
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
 
-    @initialize(one=st.integers(0, 12), other=st.integers(0, 12))
-    def write(self, one: int, other: int) -> None:
-        documents = DOCUMENTS.split(MARK)
-        first, second = sorted((one, other))
-        for name, some in zip(FILES, (documents[:first], documents[first:second], documents[second:]), strict=True):
+    @initialize(where=PLACES)
+    def write(self, where: list[str]) -> None:
+        for name in FILES:
+            some = [each for each, at in zip(DOCUMENTS.split(MARK), where, strict=True) if at == name]
             (self.folder / name).write_text(MARK.join(some))
 
     def edit(self, name: str, change: Any) -> None:
         path = self.folder / name
         path.write_text(change(path.read_text()))
 
-    @rule(name=st.sampled_from(FILES), token=st.sampled_from(TOKENS), where=WHERE)
-    def replace(self, name: str, token: tuple[str, str], where: float) -> None:
-        def change(text: str) -> str:
-            found = [match.start() for match in re.finditer(re.escape(token[0]), text)]
-            at = found[int(where * len(found))] if found else 0
-            return text[:at] + token[1] + text[at + len(token[0]) :] if found else text
+    @rule(token=st.sampled_from(TOKENS), where=WHERE)
+    def replace(self, token: tuple[str, str], where: float) -> None:
+        """One of all the places where something is written."""
+        texts = {name: (self.folder / name).read_text() for name in FILES}
+        found = [(name, match.start()) for name in FILES for match in re.finditer(re.escape(token[0]), texts[name])]
+        if found:
+            name, at = found[int(where * len(found))]
+            self.edit(name, lambda text: text[:at] + token[1] + text[at + len(token[0]) :])
 
-        self.edit(name, change)
+    @rule(number=st.integers(0, 5), key=st.sampled_from(["description: {}", "entity: e/{}", "workspace: w/{}"]))
+    def say(self, number: int, key: str) -> None:
+        """A process has one thing more, and all that is made of it."""
+        start = f"process: p{number}\n"
+        for name in FILES:
+            self.edit(name, lambda text: text.replace(start, f"{start}{key.format(number)}\n", 1))
 
     @rule(name=st.sampled_from(FILES), other=st.sampled_from(FILES), where=WHERE, copy=st.booleans())
     def move(self, name: str, other: str, where: float, copy: bool) -> None:
@@ -191,9 +199,9 @@ class Editing(RuleBasedStateMachine):
     def shift(self, name: str) -> None:
         self.edit(name, lambda text: f"# moved\n{text}")
 
-    @rule(one=st.integers(0, 12), other=st.integers(0, 12))
-    def restore(self, one: int, other: int) -> None:
-        self.write(one, other)
+    @rule(where=PLACES)
+    def restore(self, where: list[str]) -> None:
+        self.write(where)
 
     @rule(number=st.integers(0, 30))
     def surround(self, number: int) -> None:
@@ -242,7 +250,7 @@ class Drafting(Editing):
 @pytest.mark.parametrize("machine", [Editing, Drafting])
 def test_a_few_edits(machine: type[Editing]) -> None:
     phases = [Phase.explicit, Phase.reuse, Phase.generate]
-    how = settings(max_examples=15, stateful_step_count=12, deadline=None, phases=phases)
+    how = settings(max_examples=25, stateful_step_count=15, deadline=None, phases=phases)
     run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
 
 

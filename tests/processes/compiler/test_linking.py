@@ -288,3 +288,14 @@ def test_an_input_may_be_declared_anew_if_what_is_inherited_takes_it(
     catalog = compiled(tmp_path, text)
     assert codes(catalog) == ([] if fine or not kept else ["wrong-input-type"])
     assert catalog.broken == (set() if fine or not kept else {"child", "heir"})
+
+
+def test_what_is_wrong_in_a_parent_is_told_there_alone(tmp_path: Path) -> None:
+    """A child that declares an input anew as it was changes nothing; as it should be, it is told nothing either."""
+    text = "process: check\nversion: 1\ninputs: {url: {type: list}}\n"
+    text += "steps: [{id: fetch, action: http.get, inputs: {url: '${inputs.url}'}}]\n---\n"
+    for now in ("list", "text"):
+        child = f"process: child\nversion: 1\nextends: check\ninputs: {{url: {{type: {now}}}}}\n"
+        catalog = compiled(tmp_path, text + child)
+        assert [(each.code, each.place.line) for each in catalog.diagnostics] == [("wrong-input-type", 4)]
+        assert catalog.broken == {"check", "child"}
