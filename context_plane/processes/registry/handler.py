@@ -100,7 +100,7 @@ class Step(Call):
     cancelled: threading.Event = field(default_factory=threading.Event)
     """Set when the time is over or the run is cancelled; a handler that takes long looks at it."""
     ask: Callable[..., Reply] | None = None
-    """Asks the model that the gateway chose: ``ask(prompt, data=…)``, where data is never taken for instructions; `None`
+    """Asks the model that the gateway chose: ``ask(prompt, data=…)``, where data is not taken for instructions; `None`
     where no model is configured or needed."""
     log: Callable[[str], None] = print
     """A line for the trace."""
