@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from context_plane.canonical import canonical
 
 if TYPE_CHECKING:
+    from context_plane.processes.compiler.interfaces import Interface
     from context_plane.processes.engine.dry import DryRun
     from context_plane.processes.engine.state import GateResult
-    from context_plane.processes.linked import LinkedGate, LinkedProcess, LinkedStep
+    from context_plane.processes.linked import Declared, LinkedGate, LinkedProcess, LinkedStep
 
 
 def inspected(process: LinkedProcess) -> Iterator[str]:
@@ -25,15 +26,38 @@ def inspected(process: LinkedProcess) -> Iterator[str]:
         yield f"  implements {', '.join(process.implements)}"
     for trigger in process.triggers:
         yield f"  trigger {trigger.type} {_value(dict(trigger.match)) if trigger.match else trigger.cron}".rstrip()
-    for name, each in process.inputs.items():
-        default = "required" if each.required else f"by default {_value(each.default)}"
-        yield f"  input {name}: {each.type}, {default}" + (f"; {each.description}" if each.description else "")
+    yield from _inputs(process.inputs)
     for topic in process.knowledge:
         yield f"  knowledge {topic}"
     for gate in process.gates:
         yield f"  gate {_gate(gate, process)}"
     for step in process.steps:
         yield from _step(step, process)
+
+
+def inspected_interface(interface: Interface, able: Iterable[LinkedProcess]) -> Iterator[str]:
+    """An interface with what it requires, and the processes that implement it, in the order in which they are chosen
+    where their conditions fit."""
+    yield f"{interface.name} {interface.version}  interface"
+    if interface.description:
+        yield f"  {interface.description}"
+    for trigger in interface.triggers:
+        yield f"  trigger {trigger.type} {_value(dict(trigger.match)) if trigger.match else trigger.cron}".rstrip()
+    yield from _inputs(interface.inputs)
+    for kind, names in (("gate", interface.required_gates), ("knowledge", interface.required_knowledge)):
+        for name in names:
+            yield f"  requires {kind} {name}"
+    for id, description in interface.required_steps:
+        yield f"  requires step {id}" + (f": {description}" if description else "")
+    for each in able:
+        when = f" when {_value(dict(each.dispatch.when))}" if each.dispatch.when else ""
+        yield f"  implemented by {each.name} {each.version}, preference {each.dispatch.preference}{when}"
+
+
+def _inputs(inputs: Mapping[str, Declared]) -> Iterator[str]:
+    for name, each in inputs.items():
+        default = "required" if each.required else f"by default {_value(each.default)}"
+        yield f"  input {name}: {each.type}, {default}" + (f"; {each.description}" if each.description else "")
 
 
 def dry(found: DryRun) -> Iterator[str]:

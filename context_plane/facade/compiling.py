@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from context_plane.errors import InputError, NotFound
+from context_plane.errors import ContextPlaneError, InputError, NotFound
 from context_plane.facade.answering import Answering
 
 if TYPE_CHECKING:
@@ -112,6 +112,19 @@ class Compiling(Answering):
 
         return open_gateway(self.settings)
 
+    def process_problems(self) -> tuple[ContextPlaneError, ...]:
+        """What is wrong beside the process files: Python files and packages that did not load, names that are there
+        twice, models that do not read. Each has its place and a remedy; processes that need none of it run."""
+        models = self._models_problem()
+        return self.registry().problems + (() if models is None else (models,))
+
+    def _models_problem(self) -> ContextPlaneError | None:
+        try:
+            self.gateway()
+        except ContextPlaneError as error:
+            return error
+        return None
+
     def _compiled(self) -> Compiler:
         """The compiler, having compiled what there is now."""
         self.processes()
@@ -130,7 +143,7 @@ class Compiling(Answering):
 
         registry, topics = self.registry(), self._topic_files()
         packages = sorted(self.home.packages().good)
-        models = self.gateway() is not None
+        models = self._models_problem() is not None or self.gateway() is not None
         state: list[Any] = [registry.fingerprint, sorted(topics), packages, models]
         return Surroundings(
             registry, lambda name: _topic(topics, name), sorted(topics), packages, models, digest(state)

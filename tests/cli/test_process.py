@@ -426,3 +426,48 @@ def _until(true: Callable[[], bool], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
         time.sleep(0.05)
+
+
+def test_what_does_not_load_is_an_error_and_no_more(cortex: Shell, folder: Path) -> None:
+    """Of Python and of models: processes that need none of it run, and the doctor goes on."""
+    (cortex.home / "models.yaml").write_text("just text")
+    done = cortex("process", "check")
+    assert (done.exit_code, "models.yaml: error: the file is not a mapping" in done.stdout) == (1, True)
+    assert "1 error, 0 warnings" in done.stderr
+    assert cortex("process", "list").exit_code == 0
+    assert cortex("process", "run", "change", "--tenant", "acme", "--input", "what=x").exit_code == 0
+    found = {each["name"]: each["state"] for each in json.loads(cortex("doctor", "--json").stdout)["checks"]}
+    assert (found["models"], found["processes"]) == ("missing", "ok")
+    (cortex.home / "models.yaml").unlink()
+    (folder / "broken.py").write_text("import nosuchmod\n")
+    done = cortex("process", "check", "--json")
+    assert done.exit_code == 1
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert "broken.py" in problem["where"]
+
+
+def test_check_of_nothing_says_so(cortex: Shell, tmp_path: Path) -> None:
+    """A home that is mistyped is no success."""
+    done = cortex("process", "check")
+    assert (done.exit_code, "there is no home here" in done.stderr) == (2, True)
+    cortex.home.mkdir(parents=True)
+    assert cortex("process", "check").exit_code == 0
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "nothing of these paths is a process file" in cortex("process", "check", empty).stderr
+
+
+def test_interfaces_can_be_inspected(cortex: Shell, folder: Path) -> None:
+    """With who implements them, in the order of choice."""
+    assert cortex("process", "inspect", "changing").stdout.splitlines() == [
+        "changing 1  interface",
+        "  input kind: text, required",
+        "  input what: text, required",
+        "  requires step look",
+        "  requires step tell",
+        '  implemented by change_bug 1, preference 5 when {"kind":"bug"}',
+        "  implemented by change_other 1, preference 0",
+    ]
+    found = cortex.json("process", "inspect", "changing")
+    assert [each["process"] for each in found["implementing"]] == ["change_bug", "change_other"]
+    assert cortex("process", "list", "--runs", "acme", "--status", "bogus").exit_code == 2

@@ -352,16 +352,13 @@ class Engine:
 
     def _check_models(self, process: LinkedProcess) -> None:
         """A run that would ask a model is refused where there is none."""
-        if self._ports.gateway() is not None:
-            return
         actions = self._ports.registry().actions
-        for step in process.steps:
-            optional = step.action in actions and actions[step.action].model_optional
-            if step.model is not None and not optional:
-                raise Infeasible(
-                    f"step {step.id} asks a model, and none is configured", where=process.label,
-                    remedy="write models.yaml into the home (docs/models.md), or give the step another action",
-                )  # fmt: skip
+        asking = [step for step in process.steps if step.model is not None]
+        asking = [step for step in asking if not (step.action in actions and actions[step.action].model_optional)]
+        if asking and self._ports.gateway() is None:
+            what = f"step {asking[0].id} asks a model, and none is configured"
+            remedy = "write models.yaml into the home (docs/models.md), or give the step another action"
+            raise Infeasible(what, where=process.label, remedy=remedy)
 
     def _renew(self) -> None:
         pause = self._ports.settings.lease_seconds / _BEATS
