@@ -142,6 +142,18 @@ def test_nothing_is_sent_once_it_is_over(monkeypatch: pytest.MonkeyPatch, cancel
     assert b"secret" not in b"".join(seen)
 
 
+def test_a_socket_that_comes_late_is_ended_too() -> None:
+    """While one turns into one of TLS there is a moment without any: that must not be the end of watching."""
+    deadline = Deadline(0.01)
+    with deadline.watched():
+        while not deadline.ended:
+            time.sleep(0.01)
+        deadline.raw, other = socket.socketpair()
+        other.settimeout(5)
+        assert other.recv(1) == b""
+        other.close()
+
+
 @pytest.mark.parametrize("over", [True, False])
 def test_a_connection_that_stands_too_late_is_not_used(monkeypatch: pytest.MonkeyPatch, over: bool) -> None:
     """Whatever of it was not noticed while it was made."""
