@@ -50,7 +50,8 @@ def excerpt(catalog: Catalog, given: Sequence[Validated], all_: Sequence[Validat
     errors of others that keep their processes from being run."""
     names = {named for file in given for named in declared_in(file)}
     own = {name for kind, name in names if kind == "process"}
-    broken = catalog.broken & own
+    unread = {name for file in given for kind, name in file.lost if kind == "process"}
+    broken = catalog.broken & (own | unread)
     about = _About({*(names & declared.broken), *(("process", name) for name in broken)}, all_, declared)
     mine = {file.file for file in given}
     told = [

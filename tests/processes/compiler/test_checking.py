@@ -72,6 +72,8 @@ def test_a_draft_takes_the_place_of_what_cannot_be_read(tmp_path: Path) -> None:
     put(tmp_path / "home", OPEN)
     catalog = checked(tmp_path / "home", put(tmp_path, CHECK, "draft.yaml"))
     assert (set(catalog.processes), catalog.broken, catalog.diagnostics) == ({"check"}, frozenset(), ())
+    catalog = checked(tmp_path / "none", put(tmp_path, OPEN, "draft.yaml"))
+    assert (codes(catalog), catalog.broken) == (["yaml-syntax"], {"check"})
 
 
 def test_a_file_of_the_folder_is_told_what_the_folder_is_told(tmp_path: Path) -> None:
