@@ -258,5 +258,5 @@ def test_a_few_edits(machine: type[Editing]) -> None:
 @pytest.mark.parametrize("machine", [Editing, Drafting])
 def test_many_edits(machine: type[Editing]) -> None:
     """The same machine for as long as `make soak` wants."""
-    how = settings(max_examples=1_000, stateful_step_count=40, deadline=None)
+    how = settings(max_examples=400, stateful_step_count=40, deadline=None)
     run_state_machine_as_test(machine, settings=how)  # type: ignore[no-untyped-call]
