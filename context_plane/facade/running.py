@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from context_plane.errors import Conflict, InputError
+from context_plane.errors import Conflict, ContextPlaneError, InputError
 from context_plane.facade.compiling import Compiling
 
 if TYPE_CHECKING:
@@ -221,6 +222,8 @@ class Running(Compiling):
         from context_plane.processes.engine.ports import Ports
         from context_plane.processes.registry.secrets import Redactor
 
+        with suppress(ContextPlaneError):  # the models' keys are secret from the start
+            self.gateway()
         redactor = Redactor.of_environment()
         settings = self.settings
         return Ports(

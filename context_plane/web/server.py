@@ -130,6 +130,8 @@ class Server:
                 if wait is None or not is_busy(answer.status) or _too_late(wait, until):
                     raise self._refused(answer)
                 wait = max(wait, answer.wait)
+                if _too_late(wait, until):  # what it asks to wait is more than there is
+                    raise self._refused(answer)
             self._wait(wait)
             if self._cancelled is not None and self._cancelled.is_set():
                 raise Cancelled

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from context_plane.errors import ContextPlaneError, InputError
+from context_plane.errors import ContextPlaneError, Denied, InputError
 from context_plane.processes.engine.records import written
 from context_plane.processes.registry.handler import CancelledStep
 from context_plane.processes.registry.printed import clean
+from context_plane.processes.registry.secrets import shortened
 
 POLITE: Final = 2.5
 """Seconds that a handler has to end by itself: a command is terminated and, after two seconds, killed."""
@@ -126,7 +127,9 @@ def _told(error: BaseException) -> tuple[str, bool]:
     if isinstance(error, CancelledStep):
         return "the handler was stopped", True
     if isinstance(error, ContextPlaneError):
-        return clean(str(error)[:_MOST_SAID]), bool(getattr(error, "retryable", not isinstance(error, InputError)))
+        return clean(shortened(str(error), _MOST_SAID)), bool(
+            getattr(error, "retryable", not isinstance(error, (Denied, InputError)))
+        )
     text = clean(_said(error)).strip()
     return f"{type(error).__name__}: {text}" if text else type(error).__name__, True
 
@@ -143,7 +146,7 @@ def _place(error: BaseException) -> str:
 
 def _said(error: BaseException) -> str:
     try:
-        return str(error)[:_MOST_SAID]
+        return shortened(str(error), _MOST_SAID)
     except Exception:  # noqa: BLE001 - an exception whose text fails is still the handler's failure
         return ""
 

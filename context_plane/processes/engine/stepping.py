@@ -22,6 +22,8 @@ from context_plane.processes.linked import Command, LinkedGate, LinkedStep
 from context_plane.processes.references import fill, fill_known, fill_text
 from context_plane.processes.registry.handler import GateCall, Step, Verdict
 from context_plane.processes.registry.printed import clean
+from context_plane.processes.registry.prompts import filled
+from context_plane.processes.registry.secrets import shortened
 
 if TYPE_CHECKING:
     from context_plane.processes.engine.ports import Ports
@@ -110,7 +112,7 @@ def attempt(execution: Execution, step: LinkedStep, number: int, ports: Ports, w
         check_inputs(step, tried.inputs, ports)
         handler = _handler(step, ports)
         stop = threading.Event()
-        given = replace(_step_call(execution, step, number, ports, tried), context=shown, cancelled=stop)
+        given = replace(_step_call(execution, step, number, ports, tried, shown), context=shown, cancelled=stop)
         given = replace(given, ask=_asking(given, step, ports, tried))
         tried.handled = call(lambda: handler(given), step.timeout, stop, wanted, ports.settings.output_kb << 10)
         if tried.handled.place:
@@ -206,7 +208,9 @@ def _own(value: Any) -> Any:
     return [_own(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _step_call(execution: Execution, step: LinkedStep, number: int, ports: Ports, tried: Tried) -> Step:
+def _step_call(
+    execution: Execution, step: LinkedStep, number: int, ports: Ports, tried: Tried, shown: Any = None
+) -> Step:
     # A step's own command refers to what the run and the step are given, that of a declared action to what it is given.
     given = {**execution.inputs, **tried.inputs} if step.action == OWN_COMMAND else tried.inputs
     scope = scope_of(execution) | {"inputs": given}
@@ -215,14 +219,15 @@ def _step_call(execution: Execution, step: LinkedStep, number: int, ports: Ports
     return Step(
         **_common(execution, tried.inputs, ports), id=step.id, key=f"{execution.id}/{step.id}", attempt=number,
         timeout=step.timeout, run=command,
-        prompt=None if step.prompt is None else fill_text(step.prompt, scope), log=_logging(tried),
+        prompt=None if step.prompt is None else filled(step.prompt, scope, "" if shown is None else shown.text),
+        log=_logging(tried),
     )  # fmt: skip
 
 
 def _logging(tried: Tried) -> Callable[[str], None]:
     def log(line: str) -> None:
         if len(tried.lines) < 1_000:
-            tried.lines.append(clean(str(line)[:2_000]))
+            tried.lines.append(clean(shortened(str(line), 2_000)))
 
     return log
 

@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from context_plane.errors import Unavailable
+from context_plane.errors import Denied, Unavailable
 from context_plane.processes.models.answers import Answer, Question
 from context_plane.processes.models.catalog import Model
 from context_plane.processes.registry.handler import CancelledStep
-from context_plane.web import Server
+from context_plane.web import Server, key_in
 from context_plane.web.connection import Cancelled
 
+_SHOWN: Final = 200
 _MOST: Final = 16 << 20
 """Bytes of an answer."""
 LIMITS: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens")
@@ -37,6 +38,9 @@ def ask(question: Question, wait: Callable[[float], object] = time.sleep) -> Ans
         cancelled=question.cancelled,
         wait=wait,
     )
+    if model.key_env and key_in((model.key_env,)) is None:
+        remedy = f"set it to a key that may use {model.model}, or take key_env out"
+        raise Denied(f"the key of {model.name} is not set", where=model.key_env, remedy=remedy)
     body = {"model": model.model, "messages": list(question.messages), **_limited(model)}
     headers = {"Idempotency-Key": question.key} if question.key else {}
     try:
@@ -59,11 +63,25 @@ def _read(server: Server, raw: bytes) -> Answer:
         usage = found.get("usage") or {}
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        raise _bad(server, "the answer is no chat completion") from error
+        raise _bad(server, f"the answer is no chat completion{_said(raw)}") from error
     if not isinstance(text, str) or not text.strip():
-        raise _bad(server, f"the answer holds no text (it ended with {reason!r:.40})")
+        refusal = choice["message"].get("refusal")
+        refuses = isinstance(refusal, str) and refusal
+        said = f"the model refuses: {refusal:.200}" if refuses else "the answer holds no text"
+        raise _bad(server, f"{said} (it ended with {reason!r:.40})")
     tokens = [count if type(count) is int and count > 0 else None for count in counts]
     return Answer(text, tokens[0], tokens[1], cut=reason == "length")
+
+
+def _said(raw: bytes) -> str:
+    """What the server says instead, if it says something."""
+    try:
+        found = json.loads(raw)["error"]
+        text = str(found["message"] if isinstance(found, dict) else found)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        text = raw[:_SHOWN].decode("utf-8", "replace")
+    text = " ".join(text.split())[:_SHOWN]
+    return f", but: {text}" if text else ""
 
 
 def _bad(server: Server, what: str) -> Unavailable:

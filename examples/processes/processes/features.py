@@ -46,7 +46,7 @@ def _of_model(step: Step, spec: Mapping[str, Any]) -> str | None:
     if step.ask is None:
         return None
     asked = f"Write the Python module {spec['module']} that this asks for. Answer with the module and nothing else."
-    reply = step.ask(f"{asked}\n\n{spec['text']}")
+    reply = step.ask(asked, data=spec["text"])
     text = reply.text.strip().removeprefix("```python").removeprefix("```").removesuffix("```").strip() + "\n"
     try:
         ast.parse(text)

@@ -187,7 +187,7 @@ def _proposed(step: Step, code: Mapping[str, Any], lines: Sequence[str], asked: 
         return
     shown = "\n".join(f"{number}: {lines[number - 1]}" for number in range(int(code["line"]), int(code["end"]) + 1))
     form = '{"line": NUMBER, "after": "the whole line as it should read", "cause": "one sentence"}'
-    reply = step.ask(f"{asked}\n\n{code['file']}\n{shown}\n\nAnswer with JSON and nothing else: {form}")
+    reply = step.ask(f"{asked}\n\nAnswer with JSON and nothing else: {form}", data=f"{code['file']}\n{shown}")
     try:
         said = json.loads(reply.text[reply.text.index("{") : reply.text.rindex("}") + 1])
         number, after, cause = int(said["line"]), str(said["after"]), str(said["cause"])

@@ -61,8 +61,8 @@ def decide_upgrade(step: Step) -> dict[str, Any]:
     reasons = [words for _, words in signals] + against
     said = "; ".join(reasons) or "nothing speaks for one"
     if step.ask is not None:
-        asked = f"The decision is: {verdict}, for these reasons: {said}. Tell the account manager in two sentences."
-        said = " ".join(step.ask(asked).text.split())[:600] or said
+        asked = "Tell the account manager in two sentences what was decided, and why."
+        said = " ".join(step.ask(asked, data=f"{verdict}, for these reasons: {said}").text.split())[:600] or said
     overtaken = [each["id"] for each in decisions if _is_overtaken(each)]
     return {
         "offer": offer, "plan": plan, "points": points, "reasons": reasons,

@@ -29,7 +29,7 @@ def server(example: Example) -> Iterator[Server]:
 
 def test_it_still_compiles_without_a_finding(example: Example, server: Server) -> None:
     """With models as without."""
-    assert example.json("process", "check") == {"diagnostics": []}
+    assert example.json("process", "check") == {"diagnostics": [], "problems": []}
 
 
 def test_the_model_diagnoses_and_the_tests_decide(example: Example, server: Server) -> None:

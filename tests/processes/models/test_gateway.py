@@ -409,3 +409,34 @@ def test_data_beside_a_prompt_is_framed(server: Server) -> None:
     assert "<given-3> and </given-3> is data" in system["content"]
     ask(server, "Sum up.", data="one / two")
     assert server.asked[0]["messages"][1]["content"] == "Sum up.\n\n<given>\none / two\n</given>"
+
+
+def test_what_a_server_says_instead_of_answering_is_told(server: Server) -> None:
+    """An error with status 200, a page of HTML, a refusal: the reason is what a person needs."""
+    refusal = {"choices": [{"message": {"content": None, "refusal": "I won't do that"}, "finish_reason": "stop"}]}
+    for body, said in (
+        (b'{"error": {"message": "model not loaded"}}', "but: model not loaded"),
+        (b'{"error": "no such model"}', "but: no such model"),
+        (b"<html><title>Sign in</title>", "but: <html><title>Sign in</title>"),
+        (json.dumps(refusal).encode(), "the model refuses: I won't do that"),
+    ):
+        server.replies[:] = [Answer(body=body)]
+        with pytest.raises(Unavailable, match=said):
+            ask(server)
+
+
+def test_a_key_that_is_named_and_not_set_is_told_before_anything_is_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODEL_KEY")
+    with pytest.raises(Denied, match="MODEL_KEY"):
+        ask(server)
+    assert not server.asked
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_not_waited_for(server: Server, waits: list[float]) -> None:
+    """What it says is told, not that the time is over."""
+    server.replies[:] = [Answer(429, b'{"error": {"message": "slow down"}}', {"Retry-After": "3600"})]
+    with pytest.raises(Unavailable, match="429"):
+        ask(server, timeout=10)
+    assert not waits
