@@ -7,11 +7,19 @@ cannot be meant. What documents say about each other is `declare`'s to say.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from context_plane.processes.compiler.parse import Parsed
-from context_plane.processes.compiler.uses import EXECUTION, NAMELESS, Use, place_of, some_uses, uses
+from context_plane.processes.compiler.receiving import (
+    Told,
+    check_action,
+    check_defaults,
+    check_interface,
+    check_own_inputs,
+    inside,
+)
+from context_plane.processes.compiler.uses import NAMELESS, Use, place_of, some_uses, uses
 from context_plane.processes.language.diagnostic import Diagnostic
 from context_plane.processes.language.documents import (
     ActionSource,
@@ -22,7 +30,7 @@ from context_plane.processes.language.documents import (
     Source,
     StepSource,
 )
-from context_plane.processes.language.findings import Findings, listed, meant, shown
+from context_plane.processes.language.findings import Findings
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,18 +47,6 @@ class Validated:
     findings: tuple[Diagnostic, ...]
 
 
-@dataclass
-class _Told:
-    """What is told of one document."""
-
-    source: Source
-    findings: Findings
-    uses: list[Use] = field(default_factory=list)
-
-    def add(self, code: str, spot: Any, message: str, remedy: str) -> None:
-        self.findings.put(code, self.source.place(spot), message, remedy)
-
-
 def validate(parsed: Parsed) -> Validated:
     """What is wrong with the documents of a file, beside what was told when it was parsed."""
     findings = Findings(parsed.file)
@@ -59,7 +55,7 @@ def validate(parsed: Parsed) -> Validated:
     broken = set()
     for source in parsed.sources:
         before = len(findings.found)
-        told = _Told(source, findings)
+        told = Told(source, findings)
         _CHECKS[type(source)](source, told)
         if isinstance(source, ProcessSource):
             found[source] = tuple(told.uses)
@@ -72,7 +68,7 @@ def validate(parsed: Parsed) -> Validated:
 # --- processes -------------------------------------------------------------------------------------------------------
 
 
-def _process(source: ProcessSource, told: _Told) -> None:
+def _process(source: ProcessSource, told: Told) -> None:
     if source.sealed and source.abstract:
         told.add("sealed-abstract", source.key("sealed"), "an abstract process is sealed", "children must be allowed")
     for key in ("knowledge", "gates", "steps"):
@@ -81,35 +77,25 @@ def _process(source: ProcessSource, told: _Told) -> None:
         if trigger.type != "manual":
             what = f"the {trigger.type} trigger of abstract process {source.name} starts nothing"
             told.add("abstract-trigger", spot, what, "give it to the children that it is meant for")
-    _defaults(source, told)
+    check_defaults(source, told)
     why = "is what the entity is to be"
     _before_steps(some_uses(source.entity, source.at("entity"), source, told.findings, why, known=NAMELESS), told)
     _before_steps(uses(source.workspace, source.at("workspace"), source, told.findings), told)
     for gate in source.gates.items:
-        _before_steps(uses(gate.inputs, _inside(gate.spot, "inputs"), source, told.findings), told)
+        _before_steps(uses(gate.inputs, inside(gate.spot, "inputs"), source, told.findings), told)
     if not source.steps.items and "steps" in source.document.data and not (source.extends or source.abstract):
         _no_steps(source, told)
     _steps(source, told)
 
 
-def _no_steps(source: ProcessSource, told: _Told) -> None:
+def _no_steps(source: ProcessSource, told: Told) -> None:
     if not source.lacks("steps") and source.steps.marker is None:
         told.add(
             "empty-steps", source.at("steps"), f"process {source.name} has no steps", "write one, or abstract: true"
         )
 
 
-def _defaults(source: ProcessSource | InterfaceSource | ActionSource | GateSource, told: _Told) -> None:
-    """References in the defaults of inputs, which are filled in before anything that a caller or step gives."""
-    known = EXECUTION if isinstance(source, (ActionSource, GateSource)) else NAMELESS
-    for name, each in source.inputs.items():
-        if each.default:
-            spot = _inside(source.document.marks.values["inputs"].values[name], "default")
-            why = f"is not known where input {name} gets its default"
-            some_uses(each.default, spot, source, told.findings, why, roots=("event", "execution"), known=known)
-
-
-def _before_steps(found: Iterable[Use], told: _Told) -> None:
+def _before_steps(found: Iterable[Use], told: Told) -> None:
     """References of what is evaluated before the first step."""
     for use in found:
         if use.path[0] != "steps":
@@ -120,13 +106,13 @@ def _before_steps(found: Iterable[Use], told: _Told) -> None:
         told.findings.put("unknown-step-reference", place, message, "refer to inputs, event or execution")
 
 
-def _marker(listing: Listing[Any], source: ProcessSource, told: _Told) -> None:
+def _marker(listing: Listing[Any], source: ProcessSource, told: Told) -> None:
     if listing.marker is not None and source.extends is None and not source.lacks("extends"):
         remedy = "add extends, or leave the item out"
         told.add("inherit-without-parent", listing.marked, f"process {source.name} extends none", remedy)
 
 
-def _steps(source: ProcessSource, told: _Told) -> None:
+def _steps(source: ProcessSource, told: Told) -> None:
     first: dict[str, StepSource] = {}
     for step in source.steps.items:
         if first.setdefault(step.id, step) is not step:
@@ -140,14 +126,14 @@ def _steps(source: ProcessSource, told: _Told) -> None:
         if step.gates.items or step.gates.marker is not None:
             _marker(step.gates, source, told)
             for gate in step.gates.items:
-                told.uses += uses(gate.inputs, _inside(gate.spot, "inputs"), source, told.findings, step.id)
+                told.uses += uses(gate.inputs, inside(gate.spot, "inputs"), source, told.findings, step.id)
         if step.inputs:
             told.uses += uses(step.inputs, step.spot.values["inputs"], source, told.findings, step.id)
         if step.run is not None:
             told.uses += uses(step.run, step.spot.values["run"], source, told.findings, step.id)
 
 
-def _what_it_does(step: StepSource, told: _Told) -> None:
+def _what_it_does(step: StepSource, told: Told) -> None:
     if step.action is not None and step.run is not None:
         told.add("action-and-run", step.spot.keys["run"], f"step {step.id} has action and run", "keep one of them")
     elif step.action is None and step.run is None and not step.abstract and step.faulty.isdisjoint(_DOING):
@@ -159,7 +145,7 @@ def _what_it_does(step: StepSource, told: _Told) -> None:
         )
 
 
-def _abstract(step: StepSource, source: ProcessSource, told: _Told) -> None:
+def _abstract(step: StepSource, source: ProcessSource, told: Told) -> None:
     if step.abstract and not source.abstract and not source.lacks("abstract"):
         remedy = "say what it does, or make the process abstract"
         told.add(
@@ -177,7 +163,7 @@ def _abstract(step: StepSource, source: ProcessSource, told: _Told) -> None:
         )
 
 
-def _position(step: StepSource, source: ProcessSource, told: _Told) -> None:
+def _position(step: StepSource, source: ProcessSource, told: Told) -> None:
     keys = [key for key in step.spot.keys if key in ("before", "after")]
     if len(keys) > 1:
         told.add("both-positions", step.spot.keys[keys[1]], f"step {step.id} has before and after", "keep one of them")
@@ -186,76 +172,7 @@ def _position(step: StepSource, source: ProcessSource, told: _Told) -> None:
         told.add("position-without-parent", step.spot.keys[keys[0]], f"process {source.name} extends none", remedy)
 
 
-def _inside(spot: Any, key: str) -> Any:
-    """Where the values of a key are; of a gate that is only named there are none."""
-    values = getattr(spot, "values", None)
-    return values.get(key, spot) if isinstance(values, dict) else spot
-
-
-# --- interfaces, actions, gates --------------------------------------------------------------------------------------
-
-
-def _interface(source: InterfaceSource, told: _Told) -> None:
-    seen: set[str] = set()
-    for step in source.required_steps:
-        if step.id in seen:
-            told.add("duplicate-step", step.spot.values["id"], f"step {step.id} is required twice", "keep one of them")
-        seen.add(step.id)
-    _defaults(source, told)
-
-
-def _action(source: ActionSource, told: _Told) -> None:
-    if source.run is not None and source.prompt is not None:
-        told.add("run-and-prompt", source.key("prompt"), f"action {source.name} has run and prompt", "keep one of them")
-        return
-    if source.run is None and source.prompt is None and source.faulty.isdisjoint(_ANSWERING):
-        told.add("missing-key", source.at(""), f"action {source.name} has neither run nor prompt", "add run: [program]")
-        return
-    beside = ("model",) if source.run is not None else ("keyed", "check")
-    for key in source.document.data:
-        if key in beside:
-            other = "prompt" if source.run is not None else "run"
-            told.add("misplaced-key", source.key(key), f"{key} stands without {other}", "leave it out")
-    _own_inputs(source, told)
-
-
-def _own_inputs(source: ActionSource | GateSource, told: _Told) -> None:
-    """References of a command or prompt: to what the step or gate is given."""
-    _defaults(source, told)
-    given: set[str] = set()
-    for key in ("run", "prompt"):
-        value = getattr(source, key, None)
-        for use in uses(value, _inside(source.document.marks, key), source, told.findings) if value else ():
-            _own_input(use, source, told, given)
-    for name in source.inputs:
-        if name not in given and not source.lacks("run"):
-            spot = source.document.marks.values["inputs"].keys[name]
-            told.add(
-                "unused-input", spot, f"nothing refers to input {name}", f"use ${{inputs.{name}}}, or leave it out"
-            )
-
-
-def _own_input(use: Use, source: ActionSource | GateSource, told: _Told, given: set[str]) -> None:
-    place = place_of(source, use.spot, use.order)
-    if use.path[0] == "steps":
-        remedy = "declare an input, and give it in the step"
-        told.findings.put("bad-reference", place, f"{use.written}: {source.name} does not know the steps", remedy)
-    elif use.path == ("inputs",):
-        given.update(source.inputs)
-        if not source.inputs and not source.lacks("inputs"):
-            remedy = f"declare what {source.name} is given; what a process is given it does not know"
-            told.findings.put("undeclared-input", place, f"{source.name} declares no inputs", remedy)
-    elif use.path[0] == "inputs":
-        given.add(use.path[1])
-        if use.path[1] not in source.inputs and not source.lacks("inputs"):
-            remedy = meant(use.path[1], source.inputs, f"declared are: {listed(source.inputs) or 'none'}")
-            told.findings.put(
-                "undeclared-input", place, f"{source.name} declares no input {shown(use.path[1])}", remedy
-            )
-
-
 _DOING: Final = frozenset(("action", "run"))
-_ANSWERING: Final = frozenset(("run", "prompt"))
-_CHECKS: Final[dict[type, Callable[[Any, _Told], None]]] = {
-    ProcessSource: _process, InterfaceSource: _interface, ActionSource: _action, GateSource: _own_inputs,
+_CHECKS: Final[dict[type, Callable[[Any, Told], None]]] = {
+    ProcessSource: _process, InterfaceSource: check_interface, ActionSource: check_action, GateSource: check_own_inputs,
 }  # fmt: skip
