@@ -55,9 +55,11 @@ class Waiting:
     """The interface that it is the trigger of."""
 
 
-Row = dict[str, Waiting]
-"""Whom a process may set off, and by what."""
-Memo = dict[str, tuple[LinkedProcess, list[Waiting], Row]]
+Row = dict[str, int]
+"""Whom a process may set off, and by which of those that wait."""
+Waits = list[tuple[str, Trigger, str]]
+"""Who waits for what, wherever that is written."""
+Memo = dict[str, tuple[LinkedProcess, Waits, Row]]
 """The row of each process, as long as neither it nor who waits changed."""
 
 
@@ -83,11 +85,12 @@ def check_loops(
     processes: Sequence[LinkedProcess], starts: Sequence[Waiting], memo: Memo
 ) -> tuple[list[Diagnostic], set[str]]:
     """What is told of circles, each once, and the names of all processes in them."""
-    edges = _edges(processes, starts, memo)
+    events = [each for each in starts if each.trigger.type == "event"]
+    edges = _edges(processes, events, memo)
     findings, looping = [], set()
     for group, path in circles(edges):
         looping.update(group)
-        last = edges[path[-1]][path[0]]
+        last = events[edges[path[-1]][path[0]]]
         through = f" through interface {last.interface}" if last.interface else ""
         told = f"a run of {path[0]} would set off another{through}, for ever: {way([*path, path[0]])}"
         remedy = "match a type, source or field that its runs do not write"
@@ -96,25 +99,61 @@ def check_loops(
     return findings, looping
 
 
-def _edges(processes: Sequence[LinkedProcess], starts: Sequence[Waiting], memo: Memo) -> dict[str, Row]:
+def _edges(processes: Sequence[LinkedProcess], events: Sequence[Waiting], memo: Memo) -> dict[str, Row]:
     """From each process to those that it may set off."""
-    events = [each for each in starts if each.trigger.type == "event"]
+    waits: Waits = [(each.process, each.trigger, each.interface) for each in events]
+    distinct = _Distinct(events)
     found: dict[str, Row] = {}
     for process in processes if events else ():
         known = memo.get(process.name)
-        if known is None or known[0] is not process or known[1] != events:
-            known = memo[process.name] = (process, events, _row(process, events))
+        if known is None or known[0] is not process or known[1] != waits:
+            known = memo[process.name] = (process, waits, _row(process, events, distinct))
         found[process.name] = known[2]
     return found
 
 
-def _row(process: LinkedProcess, events: list[Waiting]) -> Row:
+class _Distinct:
+    """The triggers of all that wait. Children wait for what their parents do, so each is there once, whoever has it;
+    and most name their types, by which they are found."""
+
+    def __init__(self, events: Sequence[Waiting]) -> None:
+        same: dict[str, list[int]] = {}
+        for index, each in enumerate(events):
+            same.setdefault(repr(each.trigger), []).append(index)
+        self.having = list(same.values())
+        self.triggers = [events[indexes[0]].trigger for indexes in self.having]
+        self._named: dict[str, list[int]] = {}
+        self._others: list[int] = []
+        for at, trigger in enumerate(self.triggers):
+            types = [str(each) for each in _types(trigger)]
+            if types and all(map(_is_plain, types)):
+                for type_ in types:
+                    self._named.setdefault(type_, []).append(at)
+            else:
+                self._others.append(at)
+
+    def of_type(self, type_: str) -> Iterable[int]:
+        """Those that an event of a type may set off, as far as the type says."""
+        return [*self._named.get(type_, ()), *self._others] if _is_plain(type_) else range(len(self.triggers))
+
+
+def _is_plain(text: str) -> bool:
+    return not any(sign in text for sign in "*?[")
+
+
+def _row(process: LinkedProcess, events: Sequence[Waiting], distinct: _Distinct) -> Row:
     found: Row = {}
+    fitted: set[int] = set()
     for written in written_by(process):
         own = written.type.startswith(RESERVED)
-        for each in events:
-            if each.process not in found and _speaks_of(each.trigger, own) and may_fit(each.trigger.match, written):
-                found[each.process] = each
+        new = [
+            at for at in distinct.of_type(written.type)
+            if at not in fitted and _speaks_of(distinct.triggers[at], own)
+            and may_fit(distinct.triggers[at].match, written)
+        ]  # fmt: skip
+        fitted.update(new)
+        for index in sorted(index for at in new for index in distinct.having[at]):
+            found.setdefault(events[index].process, index)
     return found
 
 
@@ -181,9 +220,14 @@ def _may_fit(key: str, wanted: Any, written: Written) -> bool:
         if key == "type":
             own = written.type.startswith(RESERVED)
             values = [value for value in values if str(value).startswith(RESERVED) == own]
-        return any(overlap(str(value), known) for value in values)
+        return any(_overlap(str(value), known) for value in values)
     found = _at(written.data, key.split(".")[1:] if key.startswith("data.") else key.split("."))
     return any(_equal(value, found) for value in values)
+
+
+def _overlap(wanted: str, known: str) -> bool:
+    """Whether a text may be what is waited for, as it is written or as a pattern: triggers take either."""
+    return overlap(wanted, known) or overlap(literal(wanted), known)
 
 
 def _at(data: Any, path: list[str]) -> Any:
@@ -207,7 +251,7 @@ def _equal(wanted: Any, found: Any) -> bool:
         return any(_equal(wanted, each) for each in found)
     if isinstance(found, str):
         single = found.startswith("${") and pattern(found) == ANY
-        return single or (isinstance(wanted, str) and overlap(wanted, pattern(found)))
+        return single or (isinstance(wanted, str) and _overlap(wanted, pattern(found)))
     return type(found) is not dict and found is not _NOWHERE and bool(wanted == found)
 
 

@@ -281,3 +281,42 @@ def test_long_circles_do_not_exhaust_the_stack() -> None:
     edges = {str(number): {str((number + 1) % 10_000): None} for number in range(10_000)}
     ((group, path),) = circles(edges)
     assert len(group) == len(path) == 10_000
+
+
+def test_a_type_with_the_signs_of_patterns_means_itself_too(tmp_path: Path) -> None:
+    """Triggers take a text as it is written, or as a pattern."""
+    put(
+        tmp_path,
+        "process: a\nversion: 1\ntrigger: {type: event, match: {type: 'build[1]'}}\n"
+        "steps:\n  - {id: x, action: ingest, inputs: {events: [{type: 'build[1]', data: {}}]}}\n",
+    )
+    assert codes(compiled(tmp_path)) == ["trigger-loop"]
+
+
+def test_a_loop_is_told_where_its_trigger_stands_when_lines_move(tmp_path: Path) -> None:
+    """What is known of who sets off whom is kept when a file moves; its lines are not."""
+    text = (
+        "process: a\nversion: 1\ntrigger: {type: event, match: {type: t}}\n"
+        "steps:\n  - {id: x, action: ingest, inputs: {events: [{type: t, data: {}}]}}\n"
+    )
+    put(tmp_path, text, "a.yaml")
+    put(tmp_path, text.replace("process: a", "process: b").replace("type: t", "type: u"), "b.yaml")
+    compiler = Compiler(tmp_path, surroundings())
+    assert sorted(str(each.place) for each in compiler.compile().diagnostics) == ["a.yaml:3:10", "b.yaml:3:10"]
+    (tmp_path / "a.yaml").write_text(f"# moved\n{text}")
+    assert sorted(str(each.place) for each in compiler.compile().diagnostics) == ["a.yaml:4:10", "b.yaml:3:10"]
+
+
+def test_many_triggers_are_looked_at_by_their_types(tmp_path: Path) -> None:
+    """Children with as many triggers as there are events: the product of all would take minutes."""
+    steps = "".join(
+        f"  - {{id: s{n}, action: ingest, inputs: {{events: [{{type: t{n}.x, data: {{}}}}]}}}}\n" for n in range(200)
+    )
+    put(tmp_path, f"process: base\nversion: 1\nabstract: true\nsteps:\n{steps}", "base.yaml")
+    for n in range(100):
+        trigger = f"trigger: {{type: event, match: {{type: start{n}.go}}}}\n"
+        put(tmp_path, f"process: c{n}\nversion: 1\nextends: base\n{trigger}", f"c{n}.yaml")
+    put(
+        tmp_path, "process: last\nversion: 1\nextends: base\ntrigger: {type: event, match: {type: t7.x}}\n", "last.yaml"
+    )
+    assert codes(compiled(tmp_path)) == ["trigger-loop"]
