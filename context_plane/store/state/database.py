@@ -6,7 +6,9 @@ it than the engine's journal and `leases`.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from context_plane.errors import Unavailable
 from context_plane.store.state import forks
-from context_plane.store.state.failures import no_url, shown, translate
+from context_plane.store.state.failures import PRIMARY, no_url, shown, translate
 from context_plane.store.state.migrations import prepare
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 _BUSY: Final = 30_000
 """Milliseconds that a writer waits for another."""
+_AGAIN: Final = 0.01
+"""Seconds before what cannot be waited for is tried again."""
 _KINDS: Final = ("sqlite", "postgresql")
 
 
@@ -160,5 +164,21 @@ def _pragmas(connection: Any, _: Any) -> None:
     `write` itself: Python's driver would begin them too late, and two writers would deadlock when they upgrade."""
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout={_BUSY}")
-    connection.execute("PRAGMA journal_mode=WAL")
+    end = time.monotonic() + _BUSY / 1_000
+    while not _wal(connection):
+        if time.monotonic() > end:
+            connection.execute("PRAGMA journal_mode=WAL")  # raises
+        time.sleep(_AGAIN)
     connection.execute("PRAGMA synchronous=FULL")
+
+
+def _wal(connection: sqlite3.Connection) -> bool:
+    """Whether the database is in WAL mode now. Where two make a new one so at once, SQLite does not let the second wait
+    as it does elsewhere, but tells him at once that it is busy."""
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & PRIMARY != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

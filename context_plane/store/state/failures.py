@@ -18,7 +18,7 @@ _THERE: Final = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT
 _FULL: Final = (sqlite3.SQLITE_FULL, "53000", "53100", "53200")
 """No room on the disk or in the server's memory. The first two digits alone would take too many connections for it."""
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, "XX001", "XX002")
-_PRIMARY: Final = 0xFF
+PRIMARY: Final = 0xFF
 """The part of SQLite's code that says what happened; the rest says where."""
 
 
@@ -30,7 +30,7 @@ def translate(error: SQLAlchemyError, url: str) -> Exception:
     if code in _THERE:
         return Conflict(f"another wrote the same row: {text}", where=where, remedy="read it again")
     if isinstance(code, int):
-        code &= _PRIMARY
+        code &= PRIMARY
     if code in _FULL:
         return Infeasible(f"the state cannot be written: {text}", where=where, remedy="free space, then resume the run")
     if code in _DAMAGED:

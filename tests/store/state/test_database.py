@@ -7,6 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DatabaseError
@@ -125,3 +127,20 @@ def test_a_forked_child_has_connections_of_its_own(url: str) -> None:
         found = connection.exec_driver_sql("SELECT execution FROM leases ORDER BY execution").scalars().all()
     assert found == ["after False", "after True", "parent"]
     database.close()
+
+
+def test_a_new_file_that_another_opens_at_the_same_time_is_waited_for(tmp_path: Path) -> None:
+    """SQLite tells the second of two who make a new file that it is busy, and does not let him wait."""
+    for turn in range(30):
+        together = threading.Barrier(4)
+
+        def opens(url: str = f"sqlite:///{tmp_path}/{turn}/state.db", together: threading.Barrier = together) -> None:
+            database = Database(url)
+            together.wait()
+            with database.read():
+                pass
+            database.close()
+
+        with ThreadPoolExecutor(4) as threads:
+            for each in [threads.submit(opens) for _ in range(4)]:
+                each.result()

@@ -129,6 +129,10 @@ def test_processes_open_a_state_at_once(url: str, old: bool) -> None:
 
 def _opens(url: str, number: int, together: Any, answers: Any) -> None:
     head = Head("new", f"new.{number:016}00000000", "fix", 1, "d", "a/b", "accepted", 1, 1)
+    warm = create_engine(url if url.startswith("postgresql") else "sqlite://")
+    with Database("sqlite://").read(), warm.connect():  # so that nothing is imported while the others are at it
+        pass
+    warm.dispose()
     together.wait()
     try:
         _, new = Journal(Database(url)).create(head, [Record(0, "accepted", 1)])
