@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy.dialects import sqlite
 
 from context_plane.errors import NotFound
+from context_plane.processes.engine.forgetting import _droppable
 from context_plane.processes.engine.state import Execution
 from context_plane.processes.registry.handler import StepFailure
 from tests.processes.engine.harness import Harness, process, step
@@ -121,3 +123,12 @@ def test_who_goes_on_waits_for_who_drops(house: Harness) -> None:
         assert house.engine.journal.forgetting.look(house.clock()) == 0
     house.clock.now += 3_600_000_000
     assert house.engine.journal.forgetting.look(house.clock()) == 1
+
+
+@pytest.mark.parametrize("house", ["sqlite"], indirect=True)
+def test_a_look_does_not_go_through_what_was_dropped(house: Harness) -> None:
+    """Heads stay for good: the index has those alone of which the records are here."""
+    query = str(_droppable(house.clock()).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    with house.database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
+    assert "executions_whole" in plan[0][3]
