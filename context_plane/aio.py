@@ -95,6 +95,7 @@ class AsyncContextPlane:
     find_processes = _awaited(ContextPlane.find_processes)
     process_history = _awaited(ContextPlane.process_history)
     process_diff = _awaited(ContextPlane.process_diff)
+    process_problems = _awaited(ContextPlane.process_problems)
     registry = _awaited(ContextPlane.registry)
     gateway = _awaited(ContextPlane.gateway)
     close = _awaited(ContextPlane.close)

@@ -222,9 +222,13 @@ class Engine:
         return self.journal.heads(tenant, statuses, process, limit)
 
     def execution(self, id: str) -> Execution:
-        """An execution with all that is known of it, as it stands now."""
+        """An execution with all that is known of it, as it stands now. Raises `NotFound` for one that was erased."""
+        tenant, _ = split(id)
         self.head(id)
-        return fold(id, self.records(id))
+        records = self.records(id)
+        if not records:
+            raise _erased(tenant, id)
+        return fold(id, records)
 
     def records(self, id: str) -> list[Record]:
         """Its records."""
@@ -316,8 +320,7 @@ class Engine:
         if not records:
             records = self._ports.sealed(tenant, id)
             if not records:
-                what = f"what execution {id} did was erased"
-                raise NotFound(what, where=f"tenant {tenant}", remedy="run the process again")
+                raise _erased(tenant, id)
             self.journal.bring_back(tenant, id, records)
         return records
 
@@ -398,6 +401,10 @@ def _cause(wish: Wish) -> str:
     if wish.event is not None:
         return event_cause(wish.event["source"], wish.event["id"])
     return call_cause()
+
+
+def _erased(tenant: str, id: str) -> NotFound:
+    return NotFound(f"what execution {id} did was erased", where=f"tenant {tenant}", remedy="run the process again")
 
 
 def _entity(wish: Wish, inputs: Mapping[str, Any], id: str) -> str:

@@ -161,6 +161,19 @@ def test_an_erased_execution_is_none(house: Harness) -> None:
     house.log.records = kept  # type: ignore[method-assign]
 
 
+def test_what_an_execution_did_may_be_erased_while_it_is_listed(house: Harness) -> None:
+    """Its head is in the state, its records are nowhere: that is told, and is no damage."""
+    house.action("a", lambda call: 1)
+    id = house.run(process(step("a"))).id
+    with house.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM records")
+    house.log.records = lambda tenant, id: []  # type: ignore[method-assign]
+    engine = house.another()
+    assert [each.id for each in engine.heads("acme", None, None, None)] == [id]
+    with pytest.raises(NotFound, match="was erased"):
+        engine.execution(id)
+
+
 def test_two_executions_that_an_older_release_made_for_a_key_both_come_back(house: Harness) -> None:
     """The log has them for good; a call with the key gets one of them."""
     house.action("a", lambda call: 1)
