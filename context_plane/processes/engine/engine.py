@@ -185,7 +185,7 @@ class Engine:
             )
             next_step = session.execution.next_step
             if inputs and next_step is not None:
-                check_inputs(session.execution.process.step(next_step), inputs, self._ports)
+                check_inputs(session.execution.process.step(next_step), inputs, self._ports.registry().actions)
             if status in ("accepted", "running") and not edit:
                 return self.head(id)
             session.resume(edit)

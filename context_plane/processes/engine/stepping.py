@@ -20,7 +20,7 @@ from context_plane.processes.engine.handling import Handled, call
 from context_plane.processes.language.types import fits
 from context_plane.processes.linked import Command, LinkedGate, LinkedStep
 from context_plane.processes.references import fill, fill_known, fill_text
-from context_plane.processes.registry.handler import GateCall, Step, Verdict
+from context_plane.processes.registry.handler import Action, GateCall, Step, Verdict
 from context_plane.processes.registry.printed import clean
 from context_plane.processes.registry.prompts import filled
 from context_plane.processes.registry.secrets import shortened
@@ -109,8 +109,9 @@ def attempt(execution: Execution, step: LinkedStep, number: int, ports: Ports, w
     tried = Tried(Handled(None))
     try:
         shown = _prepared(execution, step, ports, tried)
-        check_inputs(step, tried.inputs, ports)
-        handler = _handler(step, ports)
+        actions = {} if step.run is not None or step.prompt is not None else ports.registry().actions
+        check_inputs(step, tried.inputs, actions)
+        handler = _handler(step, actions)
         stop = threading.Event()
         given = replace(_step_call(execution, step, number, ports, tried, shown), context=shown, cancelled=stop)
         given = replace(given, ask=_asking(given, step, ports, tried))
@@ -122,10 +123,10 @@ def attempt(execution: Execution, step: LinkedStep, number: int, ports: Ports, w
     return tried
 
 
-def check_inputs(step: LinkedStep, inputs: Mapping[str, Any], ports: Ports) -> None:
+def check_inputs(step: LinkedStep, inputs: Mapping[str, Any], actions: Mapping[str, Action]) -> None:
     """Raises `InputError` for inputs that the step's action does not take, or of another type: references and those who
     resume a run can give anything."""
-    action = ports.registry().actions.get(step.action)
+    action = actions.get(step.action)
     if action is None or action.inputs is None or step.run is not None:
         return
     for name, value in inputs.items():
@@ -236,7 +237,7 @@ def _filled(command: Command | None, scope: Mapping[str, Any]) -> Command | None
     return None if command is None else Command(tuple(fill_text(a, scope) for a in command.arguments), command.check)
 
 
-def _handler(step: LinkedStep, ports: Ports) -> Callable[[Step], Any]:
+def _handler(step: LinkedStep, actions: Mapping[str, Action]) -> Callable[[Step], Any]:
     if step.run is not None:
         from context_plane.processes.registry.commands import run
 
@@ -245,7 +246,7 @@ def _handler(step: LinkedStep, ports: Ports) -> Callable[[Step], Any]:
         from context_plane.processes.registry.prompts import ask
 
         return ask
-    found = ports.registry().actions.get(step.action)
+    found = actions.get(step.action)
     if found is None:
         remedy = "install or restore what registers it, then resume the run"
         raise NotFound(f"action {step.action!r} is not registered any more", where=f"step {step.id}", remedy=remedy)
