@@ -1,4 +1,4 @@
-"""Whatever is in a file: findings, never an exception, within seconds, and nothing of it is run."""
+"""Whatever is in a file: findings, never an exception, within two seconds, and nothing of it is run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from context_plane.processes.language.findings import MOST
 from tests.processes.corpus.cases import BROKEN, CHECK, VALID
 from tests.processes.corpus.world import surroundings
 
-SECONDS = 10.0
+SECONDS = 2.0
 SEEDS = sorted([*VALID.rglob("*.y*ml"), *BROKEN.rglob("*.yaml")])
 
 
